@@ -35,7 +35,7 @@ from simaie.execution_graph import ExecutionGraph
 from simaie.op import Kind, Op, owner_of
 from simaie.trace import Event, Trace
 
-__all__ = ["trace_digest"]
+__all__ = ["digest_of_events", "trace_digest"]
 
 #: The row of each actor by name: its number, then one entry for each event.
 Rows: TypeAlias = dict[str, list[Any]]
@@ -55,9 +55,19 @@ def trace_digest(trace: Trace) -> int:
     events = trace.events
     if trace.graph is not None:
         return _digest(_graph_form(events, trace.graph))
+    return digest_of_events(events, buffered=Kind.BUFFER in trace.kinds)
+
+
+def digest_of_events(events: Sequence[Event], *, buffered: bool = False) -> int:
+    """Return the digest of a trace with these events, on a host without execution graphs.
+
+    Args:
+        events: The events, in order.
+        buffered: Whether stores were buffered.
+    """
     names = sorted({event.actor for event in events})
     rows: Rows = {name: [number] for number, name in enumerate(names)}
-    if Kind.BUFFER in trace.kinds:
+    if buffered:
         _fill_beside_buffers(events, rows)
     elif not _fill(events, rows, {}):
         rows = {name: [number] for number, name in enumerate(names)}

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from simaie.engine.memo.walked import Covered
 from simaie.exploration.canonical import trace_digest
 from simaie.exploration.estimates import Interval, new_probability
 from simaie.exploration.probes import InterleavingProbe, Probe, SizeEstimate, TraceProbe
@@ -18,7 +19,7 @@ from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, SearchO
 from simaie.small_steps import SearchByUndo, SmallSteps
 from simaie.trace import Ending, Trace
 
-__all__ = ["Coverage", "CoverageCollector", "CoverageRecorder", "Covered", "PreemptionCounter", "is_sampling"]
+__all__ = ["Coverage", "CoverageCollector", "CoverageRecorder", "PreemptionCounter", "is_sampling"]
 
 #: The number of distinct traces at which counting stops; each takes about 100 bytes.
 MAX_TRACES = 200_000
@@ -71,20 +72,6 @@ class Coverage(msgspec.Struct, frozen=True):
     growth: tuple[tuple[int, int], ...] = ()
     counts: str = "traces"
     since_new: int = 0
-
-
-class Covered(msgspec.Struct, frozen=True):
-    """The coverage of some consecutive executions, in a form that can be sent to another process.
-
-    Attributes:
-        digests: The digest of the trace of each execution that counts, in order.
-        preemptions: The number of preemptions.
-        most_preemptions: The largest number of preemptions in one execution.
-    """
-
-    digests: array[int]
-    preemptions: int
-    most_preemptions: int
 
 
 def is_sampling(scheduler: Scheduler) -> bool:

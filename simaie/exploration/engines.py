@@ -35,11 +35,12 @@ from simaie.engine.inline import run_inline
 from simaie.engine.memo.execution import MemoExecution
 from simaie.engine.memo.lazy import MemoTrace
 from simaie.engine.memo.memo import MOST_NODES, Memo
-from simaie.engine.memo.quick import draws, make_memo_execution
+from simaie.engine.memo.quick import make_memo_execution
 from simaie.engine.memo.run import Deviation, compare, reference, run_memo
 from simaie.engine.memo.shared import SharedState
 from simaie.engine.memo.undone import Undone
-from simaie.engine.memo.walks import Needed, Walked, Walks
+from simaie.engine.memo.walked import Needed, Walked
+from simaie.engine.memo.walks import Walks
 from simaie.engine.verified import VerifiedExecution, is_trusted, is_verified, next_verified
 from simaie.errors import InternalError, NondeterminismError
 from simaie.exploration.coverage import PreemptionCounter
@@ -257,24 +258,29 @@ class Engines:
         if self._shared is not None:
             undone.why_not = self._shared.changed()
 
-    def walk(self, scheduler: Scheduler, index: int, most: int, needed: Needed) -> Walked:
-        """Run the next executions without an engine, as far as that is possible, and return their figures.
+    @property
+    def may_walk(self) -> bool:
+        """Whether executions of a uniform random scheduler may run without an engine, if it pays."""
+        memo, before, walks = self._memo, self._before, self._walks
+        if memo is None or before is None or not before.is_known:  # the memo still learns much
+            return False
+        return memo.is_quick and not self._program.devices and (walks is None or not walks.over)
+
+    def walk(self, index: int, most: int, needed: Needed) -> Walked:
+        """Run the next executions of a uniform random scheduler without an engine, and return their figures.
+
+        They are as many as possible, which may be none. The caller asks `may_walk` first.
 
         Args:
-            scheduler: The scheduler.
             index: The number of the next execution.
             most: The number of executions at most.
             needed: Which executions need an engine.
         """
-        memo = self._memo
-        if memo is None or not memo.is_quick or self._program.devices or not draws(scheduler):
-            return Walked()
-        if self._before is None or not self._before.is_known:  # the memo still learns much
+        if self._runs_on_both(index):
             return Walked()
         if self._walks is None:
-            self._walks = Walks(memo, needed)
-        if self._walks.over or self._runs_on_both(index):
-            return Walked()
+            assert self._memo is not None  # or there are no walks
+            self._walks = Walks(self._memo, needed)
         end = index + min(most, _EVERY - index % _EVERY)
         walked = self._walks.run(self._seed, index, end if self._trusted else min(end, next_verified(index)))
         self.followed += walked.executions

@@ -24,7 +24,7 @@ from simaie.decision import Schedule
 from simaie.engine.blame import blamed
 from simaie.engine.graph.graphs import Graphs
 from simaie.engine.memo.undone import Undone
-from simaie.engine.memo.walks import Walked
+from simaie.engine.memo.walked import Walked
 from simaie.errors import Interrupted, SimaieError, UsageError
 from simaie.exploration.conclusion import conclude, is_complete, why_incomplete
 from simaie.exploration.consistency import Consistency

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from simaie.engine.execution import Execution
+from simaie.engine.memo.quick import draws
 from simaie.engine.memo.undone import Undone
-from simaie.engine.memo.walks import Needed
+from simaie.engine.memo.walked import Needed
+from simaie.exploration.canonical import digest_of_events
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.coverage import STEPS_BEFORE_PROBES, CoverageCollector
 from simaie.exploration.determinism import FirstRun, repetition
@@ -55,6 +57,9 @@ class Maker:
     ) -> None:
         self._exploration, self._engines, self._consistency = exploration, engines, consistency
         self._coverage, self._twice = coverage, twice
+        self._may_walk = draws(exploration.scheduler) and not twice and not exploration.checkers.judges_each
+        digest = None if coverage is None else digest_of_events
+        self._needed = Needed(exploration.needs_trace, exploration.is_better_example, digest)
         self.now: Execution | Undone | None = None
         self.profile: Mapping[str, Any] = {}
         self.aside = ""
@@ -87,7 +92,7 @@ class Maker:
             probed = unprobed is None or not unprobed.has_probes
             if team is not None and probed and (yield from team.attend()):
                 continue
-            if unprobed is None and not self._twice and not exploration.checkers.judges_each:
+            if self._may_walk and self._engines.may_walk:
                 self._walk()
             self.profile = exploration.scheduler.profile()
             if self._twice:
@@ -103,8 +108,7 @@ class Maker:
         """Run executions without an engine, but leave one: the consistency check needs the last execution."""
         exploration = self._exploration
         most = exploration.execution_limit - exploration.statistics.executions - 1
-        needed = Needed(exploration.needs_trace, exploration.is_better_example)
-        walked = self._engines.walk(exploration.scheduler, exploration.index, most, needed)
+        walked = self._engines.walk(exploration.index, most, self._needed)
         if walked.executions:
             exploration.take_walked(walked)
 

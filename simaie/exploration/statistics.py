@@ -7,8 +7,8 @@ from collections import Counter
 
 import msgspec
 
-from simaie.engine.memo.walks import Walked
-from simaie.exploration.coverage import Coverage, CoverageCollector, Covered
+from simaie.engine.memo.walked import Covered, Walked
+from simaie.exploration.coverage import Coverage, CoverageCollector
 from simaie.exploration.estimates import Interval, share
 from simaie.exploration.examples import Example
 from simaie.exploration.goals import GoalCounts
@@ -113,7 +113,7 @@ class StatisticsCollector:
             self.outcomes_complete = False
 
     def add_walked(self, walked: Walked) -> None:
-        """Count executions that ran without an engine; coverage does not count them."""
+        """Count executions that ran without an engine."""
         self._last_ended = time.perf_counter()
         self._first_ended = self._first_ended or self._last_ended
         self.executions += walked.executions
@@ -122,6 +122,8 @@ class StatisticsCollector:
         self.switches += walked.switches
         for outcome, count in walked.outcomes:
             self._count(outcome, count)
+        if self.coverage is not None and walked.covered is not None:
+            self.coverage.merge(walked.covered)
 
     def merge(self, later: StatisticsCollector, covered: Covered | None = None) -> None:
         """Add the figures of executions that come after those so far.

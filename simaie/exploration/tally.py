@@ -15,7 +15,7 @@ import msgspec
 
 from simaie.check.prerequisites import Answers
 from simaie.decision import Schedule
-from simaie.exploration.coverage import Covered
+from simaie.engine.memo.walked import Covered
 from simaie.exploration.statistics import StatisticsCollector
 from simaie.replaying.signature import Signature
 

@@ -337,14 +337,18 @@ def test_a_report_in_the_middle_copies_no_table():
         p.inc(4), Machine(), "random-walk", seed=0, executions=50, seconds=None, failures=None, checkers=(),
         driver="inline", progress=None, coverage=True,
     )  # fmt: skip
-    take = exploration.take
 
-    def spy(trace):
-        take(trace)
-        reports.append(exploration.report())
+    def spied(take):
+        def spy(taken):
+            take(taken)
+            reports.append(exploration.report())
 
-    exploration.take = spy
+        return spy
+
+    exploration.take, exploration.take_walked = spied(exploration.take), spied(exploration.take_walked)
     exploration.run()
-    assert [report.executions for report in reports] == list(range(1, 51))
-    assert [report.statistics.coverage.traced for report in reports] == list(range(1, 51))
+    executions = [report.executions for report in reports]
+    assert executions[:16] == list(range(1, 17))
+    assert executions[-1] == 50
+    assert [report.statistics.coverage.traced for report in reports] == executions
     assert sorted(found := [report.statistics.coverage.traces for report in reports]) == found

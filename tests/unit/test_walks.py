@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,8 +11,11 @@ from exhaustive import programs, varied
 
 from simaie import Limits, Machine, Program, explore
 from simaie.engine.memo import walks
-from simaie.engine.memo.walks import Walked, Walks
+from simaie.engine.memo.walked import Covered, PathCoverage, Walked
+from simaie.engine.memo.walks import Walks
 from simaie.errors import GuestError
+from simaie.op import Kind, Op
+from simaie.trace import Event
 
 X, Y = 0x40, 0x80
 #: What depends on the time.
@@ -37,7 +42,8 @@ def facts(program: Program, machine: Machine, executions: int, **options: Any) -
     report = explore(program, machine, scheduler="random-walk", executions=executions, failures=None, **options)
     found = report.as_dict()
     found["statistics"] = {name: value for name, value in found["statistics"].items() if name not in TIMES}
-    return found, list(report.outcomes.items()), [(each.index, each.trace.digest) for each in report.kept]
+    kept = [(each.index, each.trace.digest) for each in report.kept]
+    return found, report.statistics.coverage, list(report.outcomes.items()), kept
 
 
 def same(program: Program, machine: Machine, executions: int, **options: Any) -> None:
@@ -55,6 +61,16 @@ async def adder(cpu: Any) -> None:
 async def increment(cpu: Any) -> None:
     while await cpu.strex(X, await cpu.ldrex(X) + 1):
         pass
+
+
+async def twice(cpu: Any) -> None:
+    await adder(cpu)
+    await adder(cpu)
+
+
+async def once(cpu: Any) -> None:
+    cpu.observe("ok", await cpu.strex(X, await cpu.ldrex(X) + 1))
+    await cpu.load(X)
 
 
 async def locked(cpu: Any) -> None:
@@ -96,7 +112,7 @@ def test_the_report_is_that_of_the_engine(name: str, walked: list[int]) -> None:
     same(program, Machine(scheme), 90, seed=3)
     assert (sum(walked) > 40) == mostly
     walked.clear()
-    same(program, Machine(scheme), 90, seed=3, checkers=())
+    same(program, Machine(scheme), 90, seed=3, checkers=(), coverage=True)
     assert (sum(walked) > 40) == mostly_unjudged
 
 
@@ -104,7 +120,36 @@ def test_the_report_is_that_of_the_engine(name: str, walked: list[int]) -> None:
 @pytest.mark.parametrize("number", range(24))
 def test_generated_programs_have_the_report_of_the_engine(number: int) -> None:
     family = (varied.instructions, varied.families, varied.wide, varied.calls)[number // 4 % 4]
-    same(*family(number), 80, seed=number)
+    same(*family(number), 80, seed=number, coverage=True)
+
+
+@pytest.mark.parametrize("most_known", [1_000, 3])
+def test_coverage_counts_walks(most_known: int, monkeypatch: pytest.MonkeyPatch, walked: list[int]) -> None:
+    """Few digests are kept, and none if paths seldom repeat."""
+    monkeypatch.setattr("simaie.engine.memo.walked._MOST_KNOWN", most_known)
+    for guests in ([adder] * 2, [twice] * 2):
+        program = Program("adders", isa="x86", threads=guests, watch={X: 4})
+        same(program, Machine(), 150, coverage=True)
+        assert sum(walked) > 60
+        walked.clear()
+    assert explore(program, scheduler="random-walk", executions=150, coverage=True).statistics.coverage.traced == 150
+
+
+def test_the_coverage_of_walks_has_their_digests_in_order() -> None:
+    first, second = (Event("0", Op(Kind.LOAD, address=X, width=4), value) for value in (0, 1))
+    asked: list[Sequence[Event]] = []
+    coverage = PathCoverage(lambda path: asked.append(list(path)) or path[0].value)  # type: ignore[func-returns-value]
+    for path, preemptions in (([first], 1), ([second], 4), ([first], 2)):
+        coverage.add(path, preemptions)
+    assert coverage.covered() == Covered(array("Q", [0, 1, 0]), 7, 4)
+    assert asked == [[first], [second]]
+
+
+def test_a_vcpu_that_yields_is_not_preempted(walked: list[int]) -> None:
+    """It yields where its conditional store has failed."""
+    program = Program("once", isa="arm", threads=[once, once, adder], watch={X: 4})
+    same(program, Machine(), 90, checkers=(), coverage=True)
+    assert sum(walked) > 30
 
 
 def test_the_last_execution_has_a_trace_for_the_consistency_check(walked: list[int]) -> None:
@@ -120,6 +165,11 @@ def test_a_graph_that_does_not_pay_is_given_up(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(walks, "_EDGES_FIRST", 10)
     facts(programs.fib_bench(2, checker=False), Machine(), 200)
     assert sum(walked) < 40
+
+
+def test_a_graph_may_grow_as_long_as_walks_come_to_their_end(walked: list[int]) -> None:
+    explore(programs.inc(4), scheduler="random-walk", executions=450, failures=None)
+    assert sum(walked) > 330
 
 
 def test_walks_that_seldom_come_to_an_end_are_given_up(monkeypatch: pytest.MonkeyPatch, walked: list[int]) -> None:

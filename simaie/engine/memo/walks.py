@@ -11,7 +11,8 @@ number for each step, and one look-up.
         A /      \\ B               A /      \\ B
 
 An edge is made when a walk first needs it: the memory performs one operation, and the memo says what the vCPU announces
-then. No code of a guest runs here. A walk has no trace. So an execution runs on an engine, under the same index, if a
+then. No code of a guest runs here. A walk has no trace; coverage takes its digest from the events on the edges, which
+are kept for that only. So an execution runs on an engine, under the same index, if a
 checker may want to judge it, if the memo does not know a vCPU's next operation, and if anything else happens than
 accesses and mutexes: waits, threads, faults, deadlocks.
 
@@ -20,22 +21,23 @@ The graph is given up where it does not pay, because too few walks come to their
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from simaie.check.needs import OPEN
 from simaie.engine.memo.execution import first_actors
 from simaie.engine.memo.memo import Memo
 from simaie.engine.memo.monitors import refute
-from simaie.engine.memo.node import END, MUTEX, OTHER, Node, key_of
+from simaie.engine.memo.node import END, MUTEX, OTHER, Node, key_of, yields
 from simaie.engine.memo.restored import CannotUndo, perform
+from simaie.engine.memo.walked import Needed, PathCoverage, Walked
 from simaie.host.sc import ScMemory
 from simaie.op import Cell, Kind
 from simaie.prng import derive, stream
-from simaie.trace import Ending, Outcome
+from simaie.trace import Ending, Event, Outcome
 
-__all__ = ["Needed", "Walked", "Walks"]
+__all__ = ["Walks"]
 
 #: The number of joint states at most, each of some 500 bytes.
 _MOST_STATES = 100_000
@@ -44,40 +46,16 @@ _MOST_PLACES = 32
 #: How often the graph is begun anew, at most, because the memo has come to know of more places.
 _MOST_RESTARTS = 16
 #: As many edges are made, and as many walks end early, before it matters whether that pays.
-_EDGES_FIRST, _ENDED_FIRST = 3_000, 500
+_EDGES_FIRST, _ENDED_FIRST = 600, 500
+#: The most edges that are made for each whole walk after these: at first, when the graph grows quickly, and later, when
+#: a walk that makes more takes longer than an engine. There are `_LEARNED` whole walks in between.
+_EDGES_EACH_FIRST, _EDGES_EACH, _LEARNED = 4, 1, 500
+
+#: What a preemption adds to the number of deviations where both are counted, which is smaller.
+_PREEMPTION = 1 << 32
 
 #: The edges that leave a joint state, one for each enabled vCPU; see `_Joint`.
-_Edges: TypeAlias = "list[tuple[Any, Any]]"
-
-
-class Needed(NamedTuple):
-    """Which executions need an engine, because their traces do.
-
-    Attributes:
-        by_occurred: Whether one in which this occurred does (see `simaie.check.needs`).
-        by_deviations: Whether one with this number of deviations from the default schedule does.
-    """
-
-    by_occurred: Callable[[int], bool]
-    by_deviations: Callable[[int], bool]
-
-
-class Walked(NamedTuple):
-    """The figures of consecutive executions.
-
-    Attributes:
-        executions: The number of executions.
-        steps: The number of their steps.
-        longest: The number of steps of the longest.
-        switches: The number of deviations from the default schedule.
-        outcomes: The number of executions by outcome, in the order in which the outcomes first came.
-    """
-
-    executions: int = 0
-    steps: int = 0
-    longest: int = 0
-    switches: int = 0
-    outcomes: Sequence[tuple[Outcome, int]] = ()
+_Edges: TypeAlias = "list[tuple[Any, Any, Any]]"
 
 
 class _End(list[Any]):
@@ -108,9 +86,10 @@ class _Joint:
         reservations: The reservations.
         enabled: The numbers of the enabled vCPUs, in the order in which schedulers see them.
         running: The number of the vCPU that ran last; -1 at the start.
-        edges: For each of `enabled` the edges of the next joint state or an `_End`, and whether the step is a switch (1
-            or 0). An edge that is not made yet is None with this joint state; one that cannot be made is two times
-            None.
+        edges: For each of `enabled` the edges of the next joint state or an `_End`, whether the step is a switch (1 or
+            0), and None. If coverage is counted, `_PREEMPTION` is added where the step preempts, and the event is
+            there instead of the last None. An edge that is not made yet is None with this joint state and None; one
+            that cannot be made is three times None.
     """
 
     __slots__ = ("edges", "enabled", "nodes", "reservations", "running", "values")
@@ -145,8 +124,9 @@ class Walks:
         self._views: list[tuple[Any, int]] = []  # the places in RAM, as `Ram.view` returns them
         self._ranges = 0
         self._restarts = self._made = 0
-        self._steps = self._whole = self._early = 0  # of walks that came to an end, and how many did and did not
+        self._whole = self._early = 0  # how many walks came to an end, and how many did not
         self._has_final = memo.program.final is not None
+        self._coverage = None if needed.digest is None else PathCoverage(needed.digest)
         self.over = False
 
     def run(self, seed: int, first: int, last: int) -> Walked:
@@ -162,26 +142,38 @@ class Walks:
             return Walked()
         switched, met = 0, []
         needs_engine: dict[int, bool] = {}  # by the number of deviations
+        coverage, preemptions = self._coverage, 0
+        path: list[Event] = []
+        if coverage is not None:
+            coverage.begin()
         index = first - 1
         for index in range(first, last):
             edges, switches, following = start.edges, 0, None
+            path.clear()
             for word in stream(derive(seed, index)):
-                following, switch = edges[word * len(edges) >> 32]
+                following, switch, event = edges[word * len(edges) >> 32]
                 if not following:
                     if following is None:
-                        following, switch = self._new_edge(switch, word)
+                        following, switch, event = self._new_edge(switch, word, index - first)
                     if not following:
                         break
                 edges = following
                 switches += switch
+                if coverage is not None:
+                    path.append(event)
             if following is None or following.needs_engine or (self._has_final and not self._accepts(following)):
                 self._early += 1
                 break
             switches += switch
+            if coverage is not None:
+                preemptions, switches = divmod(switches, _PREEMPTION)
             if switches not in needs_engine:
                 needs_engine[switches] = self._needed.by_deviations(switches)
             if needs_engine[switches]:
                 break
+            if coverage is not None:
+                path.append(event)
+                coverage.add(path, preemptions)
             switched += switches
             if not following.reached:
                 met.append(following)
@@ -210,10 +202,10 @@ class Walks:
             self._is_changed = False
         self._at = None
         self._memo.keep_bounds(steps)
-        self._steps += steps
         self._whole += executions
         self.over = self.over or self._early > _ENDED_FIRST + self._whole
-        return Walked(executions, steps, max([end.length for end in met], default=0), switches, outcomes)
+        covered = None if self._coverage is None else self._coverage.covered()
+        return Walked(executions, steps, max([end.length for end in met], default=0), switches, outcomes, covered)
 
     # -- the start --------------------------------------------------------------------------------
 
@@ -243,31 +235,42 @@ class Walks:
 
     # -- making edges ------------------------------------------------------------------------------
 
-    def _new_edge(self, joint: _Joint | None, word: int) -> tuple[Any, Any]:
-        """Make the edge of `joint` that `word` chooses, and return it; (None, None) if an engine has to go on."""
-        self.over = self.over or self._made > _EDGES_FIRST + self._steps // 16
+    def _new_edge(self, joint: _Joint | None, word: int, walked: int) -> tuple[Any, Any, Any]:
+        """Make the edge of `joint` that `word` chooses, and return it; three times None if an engine has to go on.
+
+        Args:
+            joint: The joint state; None if the edge cannot be made.
+            word: The random number.
+            walked: The number of whole walks that are not reported yet.
+        """
+        self.over = self.over or self._made > _most_edges(self._whole + walked)
         if joint is None or self.over or len(self._states) >= _MOST_STATES:
-            return None, None
+            return None, None, None
         choice = word * len(joint.edges) >> 32
         actor = joint.enabled[choice]
         node = joint.nodes[actor]
+        op: Any = node.op  # an operation, since the vCPU is enabled
         if self._at is not joint:
             self._go_to(joint)
         self._at, self._is_changed = None, True
         made: _Joint | _End | None = None
         with suppress(CannotUndo):  # an engine will raise what the operation raised
-            value = perform(self._memory, self._actors[actor], node.op)  # type: ignore[arg-type]  # it is enabled
+            value = perform(self._memory, self._actors[actor], op)
             following = node.edges.get(value if value is None or type(value) is int else key_of(value))
             if following is None:
-                return None, None  # an engine will make it
+                return None, None, None  # an engine will make it
             made = self._joint((*joint.nodes[:actor], following, *joint.nodes[actor + 1 :]), actor)
         self._made += 1
         if made is None:
-            joint.edges[choice] = None, None
-            return None, None
+            joint.edges[choice] = None, None, None
+            return None, None, None
         runs_on = joint.running in joint.enabled
-        switch = int(actor != joint.running and (runs_on or choice > 0))
-        edge = joint.edges[choice] = (made.edges if isinstance(made, _Joint) else made), switch
+        switch, event = int(actor != joint.running and (runs_on or choice > 0)), None
+        if self._coverage is not None:
+            event = Event(self._actors[actor].name, op, value, node.instruction)
+            if runs_on and actor != joint.running and not yields(joint.nodes[joint.running], has_waited=False):
+                switch += _PREEMPTION
+        edge = joint.edges[choice] = (made.edges if isinstance(made, _Joint) else made), switch, event
         return edge
 
     def _joint(self, nodes: tuple[Node, ...], running: int) -> _Joint | _End | None:
@@ -299,7 +302,7 @@ class Walks:
         if length >= self._limit:
             return None
         joint.enabled = tuple(enabled)
-        joint.edges = [(None, joint)] * len(enabled)
+        joint.edges = [(None, joint, None)] * len(enabled)
         return joint
 
     def _may_go_on(self, actor: int, node: Node) -> bool:
@@ -324,3 +327,12 @@ class Walks:
             view[index] = value
         self._memory.restore_reservations(joint.reservations)
         self._at = joint
+
+
+def _most_edges(walks: int) -> int:
+    """Return the number of edges beyond which a graph does not pay.
+
+    Args:
+        walks: The number of walks that came to their end.
+    """
+    return _EDGES_FIRST + _EDGES_EACH * walks + (_EDGES_EACH_FIRST - _EDGES_EACH) * min(walks, _LEARNED)
