@@ -24,9 +24,9 @@ SMALL = [
     [[("wait", 0)], [("wake", 1), ("store", 1)]],
     [[("wait", 0), ("wait", 0)], [("wake", 1), ("wake", 2)]],
     [[("wait", 0), ("wake", 1)], [("wait", 0)], [("wake", 1)]],
-    [[("wait", 0)], [("wait", 0)], [("wake", 1), ("store", 1)]],
+    [[("wait", 0)], [("wait", 0)], [("store", 1), ("wake", 1)]],
     [[("store", 1), ("wait", 1)], [("store", 0), ("wake", 1)]],
-    [[("wait", 0)], [("wait", 0)], [("wait", 0)], [("wake", 2)]],
+    [[("wait", 0)], [("wait", 0)], [("wait", 0)], [("store", 1), ("wake", 2)]],
 ]
 Steps = list[list[tuple[str, int]]]
 
@@ -227,6 +227,17 @@ def test_a_sleep_may_end_without_a_wake_up():
     program = Program("careless", isa="x86", threads=[careless, waker], init={LOCK: 0})
     found = explore(program, Machine("native"), scheduler="dpor", **EVERY_FAILURE)
     assert {dict(each.items)["0:word"] for each in found.outcomes} == {0, 1}
+
+
+def test_a_sleep_that_ended_is_not_woken():
+    async def alone(cpu: Any) -> None:
+        await cpu.futex_wait(LOCK, 0, spurious=True)
+        cpu.observe("woken", await cpu.futex_wake(LOCK))
+
+    program = Program("alone", isa="x86", threads=[alone], init={LOCK: 0})
+    found = explore(program, Machine("native"), scheduler="dpor", **EVERY_FAILURE)
+    assert {dict(each.items)["0:woken"] for each in found.outcomes} == {0}
+    assert {failure.trace.ending for failure in found.failures} == {Ending.DEADLOCK}
 
 
 def test_a_futex_is_a_place_in_ram():
