@@ -104,6 +104,7 @@ class Role(StrEnum):
     ANNOUNCED = "bm_set"  # whether a granule's bit of the bitmap is known to be set
     SWITCH = "swp-switch"  # whether plain stores have to look for entries
     PAGE = "pte"  # an entry of the guest's page table
+    SLEEP = "sleep"  # whether a vCPU that sleeps on a futex was woken an odd number of times
     TRANSACTIONS = "transactions"  # the host's transactions that run; in one, stores are deferred until it commits
 
 
@@ -242,6 +243,11 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
     def leaves_out_tries(self) -> bool:
         """Whether it is a wait of a vCPU that could go on, but would only repeat what it has tried."""
         return self.kind is Kind.AWAIT and self.expected is True
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether it waits for a wake-up: its vCPU takes no time, unlike one that looks again and again."""
+        return self.kind is Kind.AWAIT and self.cell is not None and self.cell.role is Role.SLEEP
 
     @property
     def location(self) -> str:

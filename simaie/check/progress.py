@@ -119,6 +119,9 @@ def _wait(trace: Trace, vcpu: str, op: Op, held: dict[Cell | None, tuple[str, in
     if op.kind is Kind.LOCK:
         holder = held.get(op.cell)
         return Wait(vcpu, op.location, (holder[0],), holder[1]) if holder else Wait(vcpu, op.location)
+    if op.sleeps:
+        assert op.cell is not None
+        return Wait(vcpu, f"a wake-up, asleep on the futex at {op.cell.address:#x}")
     if op.kind is Kind.AWAIT:
         until = op.function.name if op.function is not None and op.function.name != UNTIL else "another value"
         where = f", in a {op.note}" if op.note else ""

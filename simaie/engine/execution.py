@@ -335,7 +335,7 @@ class Execution:
             return Ending.FINISHED
         if any(actor.op.leaves_out_tries for actor in vcpus):
             return Ending.PRUNED
-        if any(actor.op.kind is Kind.AWAIT for actor in vcpus):
+        if any(actor.op.kind is Kind.AWAIT and not actor.op.sleeps for actor in vcpus):
             return Ending.LIVELOCK
         return Ending.DEADLOCK
 

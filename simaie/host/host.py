@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import accumulate
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from simaie.barrier import parse_barrier
 from simaie.errors import GuestFault
@@ -17,6 +17,9 @@ from simaie.host.ordered import with_order
 from simaie.host.ram import Endian
 from simaie.op import Cell, Form, Function, Kind, Op, Order, Role, cell_name
 from simaie.protocols import VCpu
+
+if TYPE_CHECKING:
+    from simaie.host.futex import Futex
 
 __all__ = ["Host", "Mutex", "Ranges", "SharedCell"]
 
@@ -92,13 +95,14 @@ class Host:
         endian: Byte order of guest RAM.
     """
 
-    constant_attributes = frozenset({"_calls"})  # naming a cell is no access
+    constant_attributes = frozenset({"_calls", "_futexes"})  # naming a cell is no access
     refuses_wide = False
     _calls: SharedCell | None = None
 
     def __init__(self, *, word: int = 8, endian: Endian = "little") -> None:
         self.word = word
         self.endian = endian
+        self._futexes: dict[int, Futex] = {}
 
     def let_go(self, cpu: VCpu) -> None:
         """Drop the operations of `cpu` that were created but not awaited, since its instruction has faulted."""
@@ -148,6 +152,14 @@ class Host:
         if self._calls is None:
             self._calls = self.cell("calls", 0)
         return self._calls
+
+    def futex(self, address: int) -> Futex:
+        """Return the futex of a word of RAM, by its physical address; created when first used."""
+        if address not in self._futexes:
+            from simaie.host.futex import Futex  # which is made of cells
+
+            self._futexes[address] = Futex(self, address)
+        return self._futexes[address]
 
     def mutex(self, name: str, address: int | None = None) -> Mutex:
         """Create a free mutex.

@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from simaie.errors import UsageError
+from simaie.host.futex import Futex
 from simaie.host.host import Host, Mutex, SharedCell
 from simaie.host.pages import PageTable
 from simaie.plugins import Spec
@@ -60,6 +61,10 @@ class _HostOfPath(Host):
     def mutex(self, name: str, address: int | None = None) -> Mutex:
         """Create a free mutex of this path."""
         return self._inner.mutex(f"{name} of {self._path}", address)
+
+    def futex(self, address: int) -> Futex:
+        """Return the futex of a word: one for all paths, since it belongs to the kernel of the host."""
+        return self._inner.futex(address)
 
     @property
     def calls(self) -> SharedCell:

@@ -56,7 +56,7 @@ def _stuck(state: MemoSteps) -> tuple[Ending, dict[str, Op]]:
             waiting[threads.actors[actor].name] = state.pending(actor)
     if any(op.leaves_out_tries for op in waiting.values()):
         return Ending.PRUNED, waiting
-    waits = any(op.kind is Kind.AWAIT for op in waiting.values())
+    waits = any(op.kind is Kind.AWAIT and not op.sleeps for op in waiting.values())
     return Ending.LIVELOCK if waits else Ending.DEADLOCK, waiting
 
 
