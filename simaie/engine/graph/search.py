@@ -7,6 +7,10 @@ feed. The vCPUs are followed along the memo, so that code of guests and schemes 
 Deviations from TruSt: the prefix follows dependencies and not the program, a vCPU that waits lets others go first, and
 store-conditionals are told again what they were told (`Graph.forced`). Tests compare the graphs with those of other
 searches; they have not been proved to be all, nor to come once. A graph that comes twice costs time, and no verdict.
+Known to come twice are graphs of a store-conditional before a barrier or a release, and a store behind that. The store
+is ordered behind the store-conditional if that stores. If that fails, then a load that the store feeds does not keep
+it, and it is tried once more. The smallest case has 4 graphs, of which one comes twice: a load of X, next to LDXR Y,
+STXR Y, STLR X.
 """
 
 from __future__ import annotations
