@@ -57,7 +57,8 @@ class GraphSearch:
     Args:
         program: The program.
         machine: The machine, whose host memory is a `simaie.host.graph.memory.GraphMemory`.
-        enough: Asked before each operation: whether to stop before the next finished graph.
+        enough: Asked before each way to grow a graph, and each operation: whether to stop before the next finished
+            graph.
 
     Attributes:
         exhausted: Whether no graph is left.
@@ -104,6 +105,9 @@ class GraphSearch:
         """
         stack, limit = self._stack, min(self._machine.limits.steps, MOST_EVENTS)
         while stack:
+            if self._enough():
+                self.graph = None
+                return False
             walk = Walk(self._memo, stack.pop(), stack.append, limit, self._enough)
             try:
                 self._start(walk)
