@@ -158,6 +158,13 @@ def test_the_search_finds_each_graph_that_the_model_allows(isa, host):
     assert compared_to_enumeration(isa, host, LITTLE[isa]) == len(LITTLE[isa])
 
 
+def test_a_store_keeps_an_earlier_store_conditional_to_a_part_of_its_bytes_whether_that_stores_or_not():
+    pair = [ins("ldxr", X + 4, width=4, into="r"), ins("stxr", X + 4, 2, width=4, into=".r")]
+    threads = [[ins("ldr", X, width=4, into="s")], [*pair, ins("str_", X, BOTH, width=8)]]
+    _, found = searched(Program("p", isa="aarch64", threads=threads, watch={X: 8}), machine_of("armv8"))
+    assert len(found) == len(set(found)) == 4
+
+
 # -- exclusives of different bytes ---------------------------------------------------------------------------
 
 Y = 0x200

@@ -183,14 +183,18 @@ class Label:
     def _join(self, events: list[Event]) -> None:
         if len(events) > 1 and len(self.groups) <= 1:
             siblings = tuple([event.id for event in events])
-            together = 0
+            together = failed = stored = 0
             for event in events:
                 together |= self.past.to_place.get(event.place, 0)
+                failed |= self.past.failed.get(event.place, 0)
+                stored |= self.past.stored.get(event.place, 0)
             for event in events:
                 event.siblings = siblings
                 if event.writes:
                     event.local |= together
                     event.order |= together << event.base
+                    event.label |= failed << event.base  # what is ordered if it stores is kept if it fails
+                    event.status |= stored << event.base
 
     def _places(self, op: Op) -> tuple[Any, ...]:
         kind = op.kind
