@@ -97,16 +97,18 @@ class Offer:
         running: The vCPU that took the last step, whether or not it is still a candidate; None at the first step. A
             store buffer that drains leaves it unchanged.
         question: During a call to `Scheduler.choose_value`, what the value decides.
+        chooser: During such a call for a local choice, the name of the vCPU that makes it.
         numbers: On a host of execution graphs, the number of each candidate's operation on its vCPU, by the names of
             the candidates; operations are done again if a store feeds an earlier load. Empty on other hosts.
     """
 
-    __slots__ = ("_events", "candidates", "numbers", "question", "running")
+    __slots__ = ("_events", "candidates", "chooser", "numbers", "question", "running")
 
     def __init__(self, events: Sequence[object] = ()) -> None:
         self.candidates: tuple[Candidate, ...] = ()
         self.running: Candidate | None = None
         self.question = Question.LOCAL
+        self.chooser = ""
         self.numbers: Mapping[str, int] = {}
         self._events = events
 
@@ -125,7 +127,7 @@ class Offer:
         """Return the same scheduling point with only these candidates, as a wrapper hands it to its inner scheduler."""
         narrowed = Offer(self._events)
         narrowed.candidates, narrowed.running = candidates, self.running
-        narrowed.question, narrowed.numbers = self.question, self.numbers
+        narrowed.question, narrowed.numbers, narrowed.chooser = self.question, self.numbers, self.chooser
         return narrowed
 
     @property
@@ -226,7 +228,7 @@ class Scheduler(ABC):
         """
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """Return the value of a local choice of the running vCPU, or what another `Question` asks for.
+        """Return the value of a local choice of the vCPU `Offer.chooser`, or what another `Question` asks for.
 
         Args:
             offer: The scheduling point, with the question.

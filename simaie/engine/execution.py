@@ -197,6 +197,7 @@ class Execution:
         if step >= self._step_limit:
             return self._end(Ending.STEP_LIMIT)
         arity = op.value
+        self._offer.chooser = actor.name
         value = 0 if arity == 1 else self.scheduler.choose_value(self._offer, arity)
         if type(value) is not int or not 0 <= value < arity:
             raise bad_value(self.scheduler, value, arity, self._offer)

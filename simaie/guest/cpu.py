@@ -452,7 +452,7 @@ class Cpu:
         address, width = record.address, record.width
         if problem := wrong_place(record.access, address, width):
             raise UsageError(f"{record.mnemonic}: {problem}")
-        if alignment > 1 and address % alignment:
+        if alignment > 1 and address % alignment and not self._scheme.checks_alignment:
             raise GuestFault("alignment", address, f"{width}-byte access at {address:#x} is not aligned")
         if address < 0 or address + width > self._end:
             raise GuestFault("address", address, f"{address:#x} is outside {self._machine.address_bits} address bits")

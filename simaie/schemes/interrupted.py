@@ -36,6 +36,8 @@ T = TypeVar("T")
 #: The cause of the fault that ends a killed vCPU.
 KILLED = "kill"
 _INTERRUPTED = object()
+#: What the scheme of an exposed vCPU has from the other scheme.
+_SHARED = ("host", "pages", "machine", "promises", "checks_alignment")
 _MOST = 100
 
 
@@ -139,7 +141,7 @@ class _Exposed(Scheme):
     """
 
     def __init__(self, inner: Scheme, times: int, kills: int) -> None:
-        self.__dict__.update({name: getattr(inner, name) for name in ("host", "pages", "machine", "promises")})
+        self.__dict__.update({name: getattr(inner, name) for name in _SHARED})
         self._inner, self._times, self._kills = inner, times, kills
         self._is_killed = False
 

@@ -73,6 +73,9 @@ class Scheme:
     #: Whether `atomic_rmw` does nothing with the old value but return it, so that a guest instruction that drops the
     #: value does not depend on it. Subclasses do not inherit it: each class has to say so itself.
     only_returns_old: ClassVar[bool] = False
+    #: Whether the scheme itself is to fault for a misaligned access of an instruction that needs an aligned address,
+    #: before or after other faults, or not at all. Else such an access faults before it reaches the scheme.
+    checks_alignment: ClassVar[bool] = False
     #: The meaning of the option ``barriers="usual"``, the default.
     usual_barriers: ClassVar[str] = "guest"
     #: The variants of a published scheme, each with the violations that are expected of it.

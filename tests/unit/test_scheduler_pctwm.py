@@ -131,7 +131,7 @@ class Asking(RandomWalk):
     """Notes what is asked."""
 
     def __init__(self):
-        self.asked = set()
+        self.asked, self.choosers = set(), set()
 
     def choose(self, offer):
         assert set(offer.numbers) == ({each.name for each in offer.candidates} if self.graphs else set())
@@ -145,6 +145,8 @@ class Asking(RandomWalk):
         if offer.question is not Question.LOCAL:
             kind = Kind.LOAD if offer.question is Question.READ else Kind.STORE
             assert offer.running.op.kind is kind
+        else:
+            self.choosers.add(offer.chooser)
         self.asked.add(offer.question)
         return super().choose_value(offer, arity)
 
@@ -156,10 +158,11 @@ async def chooser(cpu):
 @pytest.mark.parametrize("host", ["sc", "armv8"])
 def test_a_scheduler_knows_what_a_value_decides(host):
     """A store is asked for its place where another one is in it, a load for its store, a choice for itself."""
-    program = Program("asks", isa="x86", threads=[*SHAPES["2+2W"], *SHAPES["MP"], chooser])
+    program = Program("asks", isa="x86", threads=[*SHAPES["2+2W"], *SHAPES["MP"], chooser, chooser])
     scheduler = Asking()
     simaie.explore(program, Machine("native", host=host), scheduler=scheduler, executions=20, checkers=())
     assert scheduler.asked == (set(Question) if host == "armv8" else {Question.LOCAL})
+    assert scheduler.choosers == {"4", "5"}
 
 
 @pytest.mark.parametrize("history", [0, -1, 1.5])

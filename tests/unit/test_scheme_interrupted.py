@@ -114,6 +114,23 @@ def test_each_trace_with_exceptions_is_run_once(scheme):
     assert_each_trace_once(program, Machine(f"interrupted:scheme={scheme},vcpus=0", address_bits=12))
 
 
+@pytest.mark.parametrize(
+    ("options", "steps", "deaths"),
+    [("times=1", 2, 0), ("times=2", 3, 0), ("times=3", 4, 0), ("times=1,kills=1", 2, 2)],
+)
+def test_several_choices_of_two_vcpus_in_a_row_are_told_apart(options, steps, deaths):
+    """By ways in which a vCPU comes to its only step, and in which it is killed before. Two steps have two orders."""
+    traces = assert_each_trace_once(ADDS, Machine(f"interrupted:scheme=cas,{options}", address_bits=12))
+    assert traces == 2 * steps**2 + 2 * steps * deaths + deaths**2
+
+
+@pytest.mark.parametrize("scheme", ["split-mutex", "global-lock", "cas"])
+def test_each_trace_with_a_kill_is_run_once(scheme):
+    split = ins("lock_xadd", X + 6, 1, into="old")
+    program = Program("split", isa="x86", threads=[[split], [split]], init={X: (0, 16)})
+    assert_each_trace_once(program, Machine(f"interrupted:scheme={scheme},times=1,kills=1,vcpus=0", address_bits=12))
+
+
 def test_the_published_holes_stay_and_no_other_comes():
     """An exception clears the reservation, so it adds no success."""
     for hole, verdict in ((Hole.LLSC, "holds"), (Hole.ABA_ONE_STORER, "holds"), (Hole.SAME_VALUE, "violated")):

@@ -5,8 +5,8 @@ its end; the other branches of the tree wait. After that the choice is free, and
 wake-up tree could not be followed (see `simaie_schedulers.dpor.partial_state`), some actors may still be asleep; they
 are not chosen.
 
-A local choice does not name the vCPU that makes it. If the wake-up tree resolves a choice, the next choice is assumed
-to be that one, and `ExplorationTree.misled` checks the assumption after the execution.
+The wake-up tree resolves a local choice if its next branch is one of the same vCPU. Any other choice is one that the
+sequence does not contain: it is resolved by 0, and the tree is followed after it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from simaie.errors import NondeterminismError
 from simaie.op import Kind, Op
 from simaie.protocols import Candidate, Offer
 from simaie_schedulers.dpor.frozen import frozen
-from simaie_schedulers.dpor.tree import Claim, ExplorationTree, Node
+from simaie_schedulers.dpor.tree import ExplorationTree, Node
 from simaie_schedulers.dpor.wakeup_tree import Branch, count
 
 __all__ = ["Run"]
@@ -32,7 +32,6 @@ class Run:
     Attributes:
         led_nowhere: Whether the wake-up tree could not be followed.
         gave_up: Whether it has chosen nothing, so that the execution ended there.
-        lost: The error to raise, unless a local choice was taken for another one.
     """
 
     def __init__(self, tree: ExplorationTree) -> None:
@@ -40,7 +39,6 @@ class Run:
         self._seen: tuple[Any, ...] = ()
         self._names: tuple[str, ...] = ()
         self.led_nowhere = self.gave_up = False
-        self.lost: NondeterminismError | None = None
 
     def choose(self, offer: Offer) -> Candidate | None:
         """Return the recorded actor on the path, then the actor of the wake-up tree, then the running actor.
@@ -70,14 +68,7 @@ class Run:
                 self._compare_pending(step, node, offer)
             chosen = self._find(step, node.taken)
         elif tree.guide:
-            try:
-                chosen = self._follow(step, pending)
-            except NondeterminismError as error:
-                if not tree.claims:
-                    raise
-                self.lost = error
-                self.gave_up = True
-                return None
+            chosen = self._follow(step, pending)
         if chosen is None:
             chosen = offer.running
             if chosen not in candidates:
@@ -92,30 +83,29 @@ class Run:
             tree.path[step].apply = frozen(chosen.op.function.apply)  # type: ignore[union-attr]  # just visited
         return chosen
 
-    def choose_value(self, step: int, arity: int) -> int:
+    def choose_value(self, offer: Offer, arity: int) -> int:
         """Return the recorded value on the path, then the value of the wake-up tree, then 0.
 
         Args:
-            step: Step of the choice.
+            offer: The scheduling point, with the vCPU that chooses.
             arity: Number of alternatives.
 
         Raises:
             NondeterminismError: The choice differs from the recorded one.
         """
-        tree = self._tree
+        tree, step = self._tree, offer.step
         if step < tree.known:
             node = tree.path[step]
             if node is None or node.names is not None or node.arity != arity:
                 raise _differs(step, "another decision", f"a choice among {arity}")
-        elif tree.guide and _may_mean(tree.guide[0], arity):
+        elif tree.guide and _is_meant(tree.guide[0], offer.chooser):
             taken = tree.guide[0]
-            tree.claims.append(Claim(step, tree.guide, tree.asleep))
             node = Node(None, arity, taken, tree.guide[1:])
             tree.guide = taken.children
             tree.branches -= 1
             self._visit(step, node)
         else:
-            node = Node(None, arity, Branch("", 0, None, 0, False), [])
+            node = Node(None, arity, Branch(offer.chooser, 0, None, 0, False), [])
             self._visit(step, node)
         return node.taken.value or 0
 
@@ -185,9 +175,9 @@ class Run:
         return chosen
 
 
-def _may_mean(branch: Branch, arity: int) -> bool:
-    """Whether a choice among `arity` alternatives may be the one that `branch` resolves."""
-    return branch.value is not None and (branch.op is None or branch.op.value == arity)
+def _is_meant(branch: Branch, chooser: str) -> bool:
+    """Whether `branch` resolves the next choice of the vCPU `chooser`."""
+    return branch.value is not None and branch.actor == chooser
 
 
 def _same(recorded: Op, announced: Op) -> bool:

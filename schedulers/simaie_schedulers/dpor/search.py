@@ -206,7 +206,7 @@ class Dpor(Scheduler):
 
     def choose_value(self, offer: Offer, arity: int) -> int:
         """Return the recorded value, then that of the wake-up tree, then 0."""
-        return self._run.choose_value(offer.step, arity)
+        return self._run.choose_value(offer, arity)
 
     # -- learning -----------------------------------------------------------------------------
 
@@ -214,11 +214,6 @@ class Dpor(Scheduler):
         """Reverse the races of the execution that ended, and find where the next one departs."""
         tree = self._tree
         self._executions += 1
-        if tree.claims and tree.misled(trace):
-            tree.infeasible += 1
-            return
-        if self._run.lost is not None:
-            raise self._run.lost
         asleep_at = tree.take_in(trace)
         self._presumed += tree.is_overcautious
         ending = trace.ending

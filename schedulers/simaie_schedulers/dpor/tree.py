@@ -7,8 +7,6 @@ actor is asleep.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 
 from simaie.locations import WORLD, Locations
@@ -18,7 +16,7 @@ from simaie_schedulers.dpor.frozen import Apply
 from simaie_schedulers.dpor.happens_before import HappensBefore
 from simaie_schedulers.dpor.wakeup_tree import Branch, Sleeper, count
 
-__all__ = ["Claim", "ExplorationTree", "Node"]
+__all__ = ["ExplorationTree", "Node"]
 
 
 class Node(msgspec.Struct, eq=False):
@@ -50,22 +48,6 @@ class Node(msgspec.Struct, eq=False):
     pending: Op | tuple[Op, ...] | None = None
 
 
-class Claim(NamedTuple):
-    """A local choice that was resolved by the wake-up tree, on the assumption that it was the choice meant there.
-
-    The actor that made the choice is known only after the execution.
-
-    Attributes:
-        step: Step of the choice.
-        guide: The wake-up tree before the choice.
-        asleep: The actors asleep before the choice.
-    """
-
-    step: int
-    guide: list[Branch]
-    asleep: list[Sleeper]
-
-
 class ExplorationTree:
     """The current path of the search, and the wake-up tree that the next execution follows.
 
@@ -93,7 +75,6 @@ class ExplorationTree:
         self.infeasible = 0
         self.unforeseen = 0
         self.was_overcautious = False
-        self.claims: list[Claim] = []  # of this run
 
     def still_asleep(self, asleep: list[Sleeper], actor: str, place: int, wrote: bool) -> list[Sleeper]:
         """Return the sleepers that a step of `actor` does not wake; a vCPU and its store buffer never wake each other.
@@ -123,34 +104,10 @@ class ExplorationTree:
         path += [None] * (len(trace.events) - len(path))
         if self.guide:
             self.branches -= count(self.guide)
-        self.guide, self.asleep, self.claims = [], [], []
+        self.guide, self.asleep = [], []
         self.order.rewind(first)
         self.order.extend(trace.events)
         return self._settle(first)
-
-    def misled(self, trace: Trace) -> bool:
-        """Whether a local choice was taken for another one; to be called before `take_in`.
-
-        If so, this execution does not count, and the next one makes up for it.
-        """
-        for claim in self.claims:
-            if claim.step < len(trace.events) and trace.events[claim.step].actor != claim.guide[0].actor:
-                self._go_back_to(claim, trace)
-                return True
-        return False
-
-    def _go_back_to(self, claim: Claim, trace: Trace) -> None:
-        """Resolve the choice by default, and follow the wake-up tree only after it."""
-        del self.path[claim.step :]
-        event = trace.events[claim.step]
-        self.path.append(Node(None, event.op.value, Branch(event.actor, 0, event.op, 0, False), []))
-        first = max(self.known - 1, 0)
-        self.order.rewind(first)
-        self.order.extend(trace.events[: claim.step + 1])
-        self._settle(first)
-        self.known, self.guide, self.asleep = claim.step + 1, claim.guide, claim.asleep
-        self.claims = []
-        self.branches = sum([count(node.waiting) for node in self.path if node is not None]) + count(self.guide)
 
     def _settle(self, first: int) -> int | None:
         """Complete the nodes from `first` on: effects, and sleeping actors."""

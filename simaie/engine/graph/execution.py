@@ -157,6 +157,8 @@ class GraphExecution(Execution):
         offer, arity = self._offer, len(alternatives)
         question = Question.WRITE if event.writes else Question.READ
         offer.question = question if event.place is not None else Question.LOCAL
+        assert self._memo is not None
+        offer.chooser = self._memo.actors[event.vcpu].name
         value = self._ask_value(event, alternatives)
         if type(value) is not int or not 0 <= value < arity:
             raise bad_value(self.scheduler, value, arity, offer)
