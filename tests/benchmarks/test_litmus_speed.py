@@ -95,13 +95,13 @@ def test_going_back_by_undo_pays_also_for_small_tests(host, monkeypatch):
 
 def test_two_processes_share_the_work():
     """Of a run long enough that starting them does not count, by the processor time of the busiest process."""
-    paths = PATHS * 12
+    paths = PATHS * 24
 
     def run(jobs):
         assert len(list(explore_litmus_files(paths, LitmusSettings(host="tso"), jobs=jobs))) == len(paths)
 
     runs = {1: [], 2: []}
-    for _ in range(3):
+    for _ in range(2):
         for jobs, found in runs.items():
             found.append(took(lambda jobs=jobs: run(jobs), 2))
     one, two = (Took(*map(min, zip(*found, strict=True))) for found in runs.values())

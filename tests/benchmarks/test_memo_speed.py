@@ -126,7 +126,7 @@ WATCHED: dict[str, tuple[str, Any, int, str, str, int, float]] = {
     "LOCK under aie-rfc, dpor": ("x86", add_twice, 3, "aie-rfc", "dpor", 1_080, 1.0),
     "LOCK under aie-rfc, random": ("x86", add_twice, 2, "aie-rfc", "random-walk", 4_000, 1.05),
     "LL/SC under cas, random": ("arm", increment, 2, "cas", "random-walk", 8_000, 1.4),
-    "LL/SC under aie-rfc, dpor": ("arm", increment, 3, "aie-rfc", "dpor", 2_000, 1.2),
+    "LL/SC under aie-rfc, dpor": ("arm", increment, 3, "aie-rfc", "dpor", 2_000, 1.1),
 }
 
 
