@@ -125,6 +125,6 @@ class Recorder:
 
 
 def _needs_more(item: pytest.Item) -> bool:
-    """Return whether a test takes more than what is drawn: itself as a method, fixtures, or parameters."""
+    """Return whether a test takes other arguments than those that Hypothesis draws: `self`, fixtures or parameters."""
     assert isinstance(item, pytest.Function)
     return item.cls is not None or bool(inspect.signature(item.obj).parameters)

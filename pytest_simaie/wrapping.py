@@ -73,7 +73,7 @@ def _each_drawn(item: pytest.Function, given: Any, explore: Explore) -> Iterator
 
 @contextmanager
 def _mutated(given: Any, recorder: Recorder | None) -> Iterator[None]:
-    """Run mutants of kept programs before the test, and record what was drawn after it.
+    """Run mutants of kept programs, then the test, and record which programs the test drew.
 
     If a mutant fails, Hypothesis may find its example in its database and report a smaller one; else the mutant's
     failure is raised.

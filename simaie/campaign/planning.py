@@ -110,7 +110,7 @@ def _programs(explore: Explore, found: Plan) -> Iterator[tuple[MarkedTest, Progr
 
 
 def _targets(targets: Sequence[str], found: Plan) -> Iterator[MarkedTest]:
-    """Yield the targets that the words of a campaign mean; what is no test has no options of its own."""
+    """Yield the targets that the words of a campaign name. Only tests have options of their own."""
     for target in targets:
         if target == CORPUS:
             yield from map(MarkedTest, corpus.names())

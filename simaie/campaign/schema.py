@@ -25,7 +25,7 @@ __all__ = ["VERSION", "explained", "is_locked", "lock", "open_store", "transacti
 
 #: The version of the tables.
 VERSION: Final = 2
-#: What turns a store of a version into one of the next version.
+#: By version, the statements that turn a store of this version into one of the next.
 _MIGRATIONS: Final = {
     1: """
 ALTER TABLE units ADD COLUMN handoffs BLOB NOT NULL DEFAULT x'';

@@ -1,4 +1,4 @@
-"""Reading the state of a campaign off its store: what was proved, what was found, what is open and why."""
+"""Read the state of a campaign from its store: what was proved, what was found, and what is open and why."""
 
 from __future__ import annotations
 

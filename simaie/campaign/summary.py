@@ -1,4 +1,4 @@
-"""What is known of a campaign, as values: its units, its findings, and the curve over time."""
+"""The results of a campaign as values: its units, its findings, and the curve over time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Finding", "Point", "Status", "UnitStatus"]
 
 
 class UnitStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one unit.
+    """The results of one unit.
 
     Attributes:
         number: Its number.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
 from simaie.decision import Schedule
 
-__all__ = ["MOST_SWITCHES", "Example", "better", "is_better", "score_of"]
+__all__ = ["MOST_SWITCHES", "Example", "is_better", "score_of"]
 
 #: The number of deviations from the default schedule up to which more of them make a better example. Those of more are
 #: hard to read.
@@ -34,18 +32,11 @@ def score_of(deviations: int) -> int:
     return deviations if deviations <= MOST_SWITCHES else -deviations
 
 
-def is_better(known: Example | None, deviations: int) -> bool:
-    """Return whether a later execution with this number of deviations is a better example than the one so far."""
-    return known is None or score_of(deviations) > known.score
-
-
-def better(known: Example | None, deviations: int, execution: int, schedule: Callable[[], Schedule]) -> Example | None:
-    """Return the better one of the example so far and a later execution; of equal ones the first.
+def is_better(known: Example | None, score: int) -> bool:
+    """Return whether a later execution with this score is a better example than the one so far.
 
     Args:
         known: The example so far; None if there is none.
-        deviations: The number of deviations of the later execution.
-        execution: The number of executions before it.
-        schedule: Returns its decisions.
+        score: The score of the later execution.
     """
-    return Example(execution, score_of(deviations), schedule()) if is_better(known, deviations) else known
+    return known is None or score > known.score

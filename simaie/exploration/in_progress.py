@@ -30,7 +30,7 @@ from simaie.exploration.conclusion import conclude, is_complete, why_incomplete
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.coverage import CoverageCollector, is_sampling
 from simaie.exploration.engines import Engines, StartAgain, can_undo
-from simaie.exploration.examples import better, is_better
+from simaie.exploration.examples import Example, is_better, score_of
 from simaie.exploration.interrupts import LateInterrupts
 from simaie.exploration.jobs import Jobs, number_of_jobs
 from simaie.exploration.judging import CheckerRunner
@@ -289,7 +289,7 @@ class Exploration:
 
     def is_better_example(self, deviations: int) -> bool:
         """Whether an execution with this number of deviations is a better example than those before."""
-        return is_better(self.statistics.example, deviations)
+        return is_better(self.statistics.example, score_of(deviations))
 
     def _look_at(self, trace: Trace, *, fails: bool) -> None:
         """Count the goals that an execution reached, and keep it if it is a better example than those before."""
@@ -297,9 +297,9 @@ class Exploration:
         by_graphs = isinstance(self._maker.now, Graphs)
         if trace.occurred & GOAL and trace.goals:
             statistics.goals.add(trace.goals, number, None if by_graphs else partial(self._schedule_of, trace))
-        if not fails and trace.ending is Ending.FINISHED and not by_graphs:
-            schedule = partial(self._schedule_of, trace)
-            statistics.example = better(statistics.example, trace.deviations, number, schedule)
+        passes = not fails and trace.ending is Ending.FINISHED and not by_graphs
+        if passes and self.is_better_example(trace.deviations):
+            statistics.example = Example(number, score_of(trace.deviations), self._schedule_of(trace))
 
     def _schedule_of(self, trace: Trace) -> Schedule:
         """Return decisions that repeat the execution `trace`, the last one that was made."""

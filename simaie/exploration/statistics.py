@@ -10,7 +10,7 @@ import msgspec
 from simaie.engine.memo.walked import Covered, Walked
 from simaie.exploration.coverage import Coverage, CoverageCollector
 from simaie.exploration.estimates import Interval, share
-from simaie.exploration.examples import Example
+from simaie.exploration.examples import Example, is_better
 from simaie.exploration.goals import GoalCounts
 from simaie.trace import Ending, Outcome, Trace
 
@@ -137,7 +137,7 @@ class StatisticsCollector:
         if self.coverage is not None and covered is not None:
             self.coverage.merge(covered)
         self.goals.merge(later.goals, self.executions)
-        if (example := later.example) is not None and (self.example is None or example.score > self.example.score):
+        if (example := later.example) is not None and is_better(self.example, example.score):
             self.example = msgspec.structs.replace(example, execution=self.executions + example.execution)
         self._last_ended = time.perf_counter()
         self._first_ended = self._first_ended or self._last_ended
