@@ -17,6 +17,7 @@ from simaie.campaign.unit import Piece
 from simaie.errors import InputError, UsageError
 
 try:
+    import dask
     from dask.distributed import Client, LocalCluster, WorkerPlugin
 except ImportError as error:
     raise UsageError("--dask needs dask: pip install 'simaie[distributed]'") from error
@@ -25,6 +26,9 @@ __all__ = ["dask_crew"]
 
 _LOCAL = "local:"
 _CONNECT_SECONDS = 30
+#: The number of workers that may die at a shard before dask returns it as failed. `OnExecutor` hands it in once more,
+#: since dask also blames shards that only waited at the worker that died.
+_DEATHS_ALLOWED = 1
 
 
 @contextlib.contextmanager
@@ -86,7 +90,8 @@ class _Unpacking(WorkerPlugin):  # type: ignore[misc]  # a class of dask, which 
 def _local(number: str) -> Any:
     if not number.isdecimal() or int(number) < 1:
         raise UsageError(f"--dask local:N needs a positive number of processes, not {number!r}")
-    return LocalCluster(
-        n_workers=int(number), threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1",
-        silence_logs=logging.CRITICAL,  # it tells of connections that close when it ends
-    )  # fmt: skip
+    with dask.config.set({"distributed.scheduler.allowed-failures": _DEATHS_ALLOWED}):
+        return LocalCluster(
+            n_workers=int(number), threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1",
+            silence_logs=logging.CRITICAL,  # it tells of connections that close when it ends
+        )  # fmt: skip

@@ -14,6 +14,7 @@ from simaie.campaign.crew import Crew, OnExecutor, Processes
 from simaie.errors import InputError, UsageError
 
 from .made import SMALL, facts, run_here
+from .test_faults import HANGING
 
 pytest.importorskip("distributed", reason="dask is an optional extra: pip install 'simaie[distributed]'")
 #: The cluster closes its connections when it likes to, and dask warns of what others do.
@@ -72,6 +73,21 @@ def test_the_shards_of_a_worker_that_died_run_elsewhere(tmp_path: Path, crew: Ca
     assert not any(unit.marked for unit in status.units)
     run_here(tmp_path / "here.simaie")
     assert facts(tmp_path / "there.simaie") == facts(tmp_path / "here.simaie")
+
+
+def test_a_guest_that_hangs_in_a_thread_of_a_worker_is_marked_and_the_rest_goes_on(
+    tmp_path: Path, crew: Callable[[], Crew]
+) -> None:
+    (tmp_path / "guest.py").write_text(HANGING)
+    campaign = CampaignFile(
+        explore=tuple(
+            Explore(targets=(f"{tmp_path / 'guest.py'}:{name}",), seeds=1, executions=3) for name in ("hang", "fine")
+        ),
+        shard_seconds=1.0,
+    )
+    status = run_campaign(tmp_path / "a.simaie", campaign, crew)
+    marked = {unit.name.split(":")[1].split()[0]: (unit.marked, unit.state) for unit in status.units}
+    assert marked == {"hang": (1, "done"), "fine": (0, "done")}
 
 
 def _pids(crew: Crew) -> list[int]:

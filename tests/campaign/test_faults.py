@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -139,6 +140,33 @@ def test_a_hundred_kills_lose_and_repeat_nothing(tmp_path: Path, undisturbed: Pa
     path = tmp_path / "a.simaie"
     assert killed_until_done(path, kills=10, seed=seed) == 10
     assert facts(path) == facts(undisturbed)
+
+
+def test_the_first_of_several_deadlines_counts_and_threads_have_deadlines_too() -> None:
+    pytest.importorskip("resource", reason="this system has no such limits")
+    limit = resource_limit()
+
+    def in_thread() -> None:
+        with guarded(30.0, 1 << 32):
+            found.append(signal.getitimer(signal.ITIMER_REAL)[0])
+            assert resource_limit() == limit  # that would be the limit of the whole worker
+
+    found: list[float] = []
+    with guarded(60.0, 0):
+        thread = threading.Thread(target=in_thread)
+        thread.start()
+        thread.join()
+        found.append(signal.getitimer(signal.ITIMER_REAL)[0])
+    first, then = found
+    assert 0 < first <= 30 < then <= 60
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+def resource_limit() -> tuple[int, int]:
+    """Return the soft and the hard limit of this process's address space, in bytes."""
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_AS)
 
 
 def test_the_limits_of_a_shard_end_with_it() -> None:
