@@ -12,6 +12,7 @@ from simaie.cli.options import WORDS, FormatOption, complete_programs, known, pl
 from simaie.cli.output import Format
 from simaie.cli.parsing import StrictCommand
 from simaie.cli.status import Status, command
+from simaie.errors import UsageError
 from simaie.plugins import HOSTS, SCHEDULERS, SCHEMES
 
 __all__ = ["campaign_app"]
@@ -38,7 +39,11 @@ simaie campaign run corpus --scheme cas --scheduler portfolio --scheduler dpor -
 
 simaie campaign run tests/X86 --scheme aie-rfc --junit out.xml --sarif out.sarif"""
 
-StoreFile = Annotated[Path, typer.Argument(metavar="STORE", help="The store, as campaign run has made it.")]
+StoreFile = Annotated[
+    Path,
+    typer.Argument(metavar="[STORE]", help="The store, as campaign run has made it. Default: campaign.simaie."),
+]
+_USUAL = Path("campaign.simaie")  # where `run` puts it
 Dask = Annotated[
     str | None,
     typer.Option(
@@ -100,7 +105,7 @@ def run(
 @campaign_app.command(cls=StrictCommand, epilog=_STATUSES)
 @command
 def resume(
-    store: StoreFile,
+    store: StoreFile = _USUAL,
     again: Annotated[
         bool, typer.Option("--again", help="Run the shards again at which workers died, for example without memory.")
     ] = False,
@@ -120,7 +125,7 @@ def resume(
 
 @campaign_app.command(cls=StrictCommand, epilog=_STATUSES)
 @command
-def status(store: StoreFile, output: FormatOption = Format.TEXT) -> Status:
+def status(store: StoreFile = _USUAL, output: FormatOption = Format.TEXT) -> Status:
     """Say how far a campaign is, also while it is running."""
     from simaie.cli.campaign import show_status
 
@@ -130,7 +135,7 @@ def status(store: StoreFile, output: FormatOption = Format.TEXT) -> Status:
 @campaign_app.command(cls=StrictCommand, epilog=_STATUSES)
 @command
 def report(
-    store: StoreFile,
+    store: StoreFile = _USUAL,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page that needs no network.")
     ] = None,
@@ -149,8 +154,13 @@ def report(
 )
 @command
 def replay(
-    store: StoreFile,
-    finding: Annotated[str, typer.Argument(metavar="FINDING", help="The id of a finding, or its beginning.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[STORE] FINDING",
+            help="The store (default: campaign.simaie), and the id of a finding, or its beginning.",
+        ),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the replay file there. Default: next to the store."),
@@ -161,7 +171,10 @@ def replay(
     """Write the shortest execution of a finding as a replay file, run it again, and show it."""
     from simaie.cli.campaign import replay_finding
 
-    return replay_finding(store, finding, out, everything, output)
+    *stores, finding = names
+    if len(stores) > 1:
+        raise UsageError(f"one store and one finding, please, not {' '.join(names)}")
+    return replay_finding(Path(stores[0]) if stores else _USUAL, finding, out, everything, output)
 
 
 @campaign_app.command(
@@ -171,7 +184,7 @@ def replay(
     .replace("something is open", "a witness fails in another way or cannot be run"),
 )
 @command
-def fixed(store: StoreFile, output: FormatOption = Format.TEXT) -> Status:
+def fixed(store: StoreFile = _USUAL, output: FormatOption = Format.TEXT) -> Status:
     """Run the witness of every finding against the code as it is now: still there, changed, or gone."""
     from simaie.cli.campaign import show_fixed
 
@@ -186,7 +199,7 @@ def fixed(store: StoreFile, output: FormatOption = Format.TEXT) -> Status:
 )
 @command
 def serve(
-    store: StoreFile,
+    store: StoreFile = _USUAL,
     port: Annotated[int, typer.Option(metavar="N", help="The port; 0 for one that is free.", min=0, max=65535)] = 8787,
 ) -> Status:
     """Show a campaign in the browser, live. Only this machine can see it, and it only reads; Ctrl-C ends it."""
@@ -198,7 +211,7 @@ def serve(
 @campaign_app.command(cls=StrictCommand, epilog=_STATUSES)
 @command
 def merge(
-    store: StoreFile,
+    store: Annotated[Path, typer.Argument(metavar="STORE", help="The store that gets what the others have.")],
     others: Annotated[list[Path], typer.Argument(metavar="OTHER...", help="Stores, which stay as they are.")],
     output: FormatOption = Format.TEXT,
 ) -> Status:

@@ -58,14 +58,27 @@ def report_lines(found: Status) -> list[Any]:
     for finding in found.findings:
         lines += [Text(), *_finding(finding)]
     for heading, verdict in (("holds", Verdict.HOLDS), ("open", Verdict.INCONCLUSIVE)):
-        units = [unit for unit in found.units if unit.verdict is verdict]
+        units = [unit for unit in found.units if unit.verdict is verdict and not _is_untouched(unit)]
         if units:
             lines += [Text(), Text(heading, "bold"), *_listed(units)]
+    lines += _not_begun([unit for unit in found.units if _is_untouched(unit)])
     lines += _covered(found)
     if found.problems:
         lines += [Text(), Text("cannot be loaded", "bold")]
         lines += [Text(f"  {clean(target)}: {clean(problem)}") for target, problem in found.problems.items()]
     return lines
+
+
+def _is_untouched(unit: UnitStatus) -> bool:
+    return unit.state == "open" and not unit.executions and not unit.marked
+
+
+def _not_begun(units: Sequence[UnitStatus]) -> Iterator[Text]:
+    """Yield one line for all units of which nothing was run, since there may be thousands."""
+    if units:
+        yield from (Text(), Text("not begun", "bold"))
+        rest = f" and {len(units) - 1:,} more" if len(units) > 1 else ""
+        yield Text(f"  {clean(units[0].name)}{rest}")
 
 
 def _covered(found: Status) -> Iterator[Text]:

@@ -8,10 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from simaie.campaign import CampaignFile, Explore
 from simaie.campaign import Status as CampaignStatus
+from simaie.cli.campaign_view import report_lines
 from simaie.cli.status import Status, run
 
-from .made import RACE
+from .made import RACE, run_here
 
 
 def command(*arguments: object) -> int:
@@ -80,6 +82,27 @@ def test_a_witness_is_run_against_the_code_as_it_is_now(tmp_path: Path, capsys: 
         assert command("fixed", path, "--format", "json") == status
         (fate,) = json.loads(capsys.readouterr().out)["findings"]
         assert fate["fate"] == {1: "still there", 0: "gone", 3: "changed"}[status]
+
+
+def test_commands_without_a_store_use_that_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command("run", RACE, "--scheme", "aie-rfc", "--scheduler", "dpor", "--format", "json") == Status.VIOLATED
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    for name in ("status", "report", "resume", "fixed"):
+        assert command(name) == Status.VIOLATED
+    assert command("replay", finding["finding"]) == Status.VIOLATED
+    assert command("replay", "a.simaie", "b.simaie", finding["finding"]) == Status.ERROR
+
+
+def test_units_that_were_not_begun_take_no_line_each(tmp_path: Path) -> None:
+    def lines(name: str, *schemes: str) -> int:
+        explore = Explore(targets=(RACE,), schemes=schemes, seeds=1, executions=1)
+        return len(report_lines(run_here(tmp_path / name, CampaignFile(explore=(explore,)), executions=1)))
+
+    few = ("cas", "native", "none")
+    assert lines("more.simaie", *few, "hst", "pst") == lines("few.simaie", *few)
 
 
 @pytest.mark.parametrize("arguments", [
