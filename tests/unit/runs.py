@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from simaie_schedulers.dfs import DepthFirst
+from simaie_schedulers.dpor.search import Dpor
 from simaie_schedulers.scripted import Scripted
 
 from simaie.engine.execution import Execution
@@ -42,7 +43,15 @@ def scripted(prog: Program, machine: Machine, actors: Sequence[str]) -> Trace:
 
 def every(prog: Program, machine: Machine, *, preemptions: int | None = None) -> Iterator[Trace]:
     """All executions, or all with at most so many preemptions."""
-    search = DepthFirst(preemptions=preemptions)
+    yield from _all_of(DepthFirst(preemptions=preemptions), prog, machine)
+
+
+def each_class(prog: Program, machine: Machine) -> Iterator[Trace]:
+    """One execution of each class whose executions differ in the order of independent steps only."""
+    yield from _all_of(Dpor(), prog, machine)
+
+
+def _all_of(search: DepthFirst | Dpor, prog: Program, machine: Machine) -> Iterator[Trace]:
     while not search.exhausted:
         yield execute(prog, machine, search)
 

@@ -104,7 +104,7 @@ def test_a_limit_in_a_replay_file_costs_nothing(saved):
     """Followed as far as it fits, a file whose program never ends is soon over, whatever limit it names."""
     document = json.loads(saved.read_text())
     document["machine"] |= {"steps": 10_000_000, "scheme": "native", "options": {}, "address_bits": None}
-    program = parse_program('program "p"\nisa x86\n\nP0\nlabel L\nlock_add 0x100, 1\nload 0x100\nbranch L\n')
+    program = parse_program('program "p"\nisa x86\n\nP0\nlabel L\nlock_add 0x100, 1\nbranch L\n')
     document["program"] |= {"corpus": None, "text": program_text(program), "digest": program.digest, "name": "p"}
     saved.write_text(json.dumps(document))
     failure = simaie.replay(saved, mode="best-effort")

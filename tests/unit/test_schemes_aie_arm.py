@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from runs import X, every, execute, failures, program, scripted, small, steps, strex
+from runs import X, each_class, every, execute, failures, program, scripted, small, steps, strex
 
 from simaie.errors import UsageError
 from simaie.op import Kind
@@ -160,7 +160,7 @@ def test_increments_lose_nothing_and_no_generation_is_taken_twice_in_any_interle
         value = await cpu.ldrex(X)
         cpu.observe("got", value + 1 if await strex(cpu, X, value + 1) == 0 else 0)
 
-    for trace in every(program("arm", one, one), small("aie-rfc")):
+    for trace in each_class(program("arm", one, one), small("aie-rfc")):
         got = [value for name, value in trace.outcome.items if name.endswith(":got") and value]
         assert len(set(got)) == len(got)
         assert trace.outcome[f"[{X:#x}]"] == len(got)
@@ -174,7 +174,7 @@ def test_conditionals_there_and_back_do_not_fool_a_third():
             await cpu.ldrex(X)
             await strex(cpu, X, value)
 
-    for trace in every(program("arm", attempt, there_and_back), small("aie-rfc"), preemptions=3):
+    for trace in each_class(program("arm", attempt, there_and_back), small("aie-rfc")):
         events = [e for e in trace.events if e.op.width]
         if failures(trace) == [0]:
             linked, stored = (i for i, e in enumerate(events) if e.actor == "0")
