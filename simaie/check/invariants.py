@@ -24,7 +24,8 @@ def host_operations(trace: Trace) -> Iterable[Finding]:
     """Find host atomics on guest RAM and stopped worlds, under a scheme that promises to need only mutexes.
 
     Atomics on the emulator's own cells, one pointer wide, are part of the promise; so is what a device does past the
-    scheme. One finding per operation.
+    scheme. An instruction on two locations may stop the world, since a mutex for each location makes neither of them
+    wait for the other. One finding per operation.
     """
     if Promise.MUTEXES_ONLY not in trace.promises or _SUSPICIOUS.isdisjoint(trace.kinds):
         return ()
@@ -45,7 +46,7 @@ def _forbidden(trace: Trace) -> Iterator[Finding]:
         op = event.op
         if _is_direct(event):
             continue
-        if op.kind in STOPS_WORLD or (op.kind in _RAM_ATOMICS and op.cell is None):
+        if (op.kind in STOPS_WORLD and event.instruction.second is None) or (op.kind in _RAM_ATOMICS and op.cell is None):
             yield Finding(
                 HOST,
                 f"vCPU {event.actor} needed the host operation {op.kind.name.lower().replace('_', '-')} "

@@ -12,7 +12,8 @@ The key of a lock is the guest-virtual address in user mode and the physical add
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
@@ -23,6 +24,7 @@ from simaie.host.host import Ranges, join_words, split_words
 from simaie.op import Function
 from simaie.protocols import MachineFacts, Promise, VCpu
 from simaie.schemes.scheme import Scheme
+from simaie.schemes.two_places import compare_two_alone
 
 __all__ = ["AieScheme", "HelperState", "Reservation", "present_if_deep"]
 
@@ -64,14 +66,16 @@ class HelperState:
         held: The entry whose lock the vCPU holds, or None.
         lock_enabled: Whether the vCPU is inside a LOCK-prefixed instruction.
         reservation: The vCPU's last load-linked, or None.
+        stopped: Whether the vCPU has stopped the world.
     """
 
-    __slots__ = ("held", "lock_enabled", "reservation")
+    __slots__ = ("held", "lock_enabled", "reservation", "stopped")
 
     def __init__(self) -> None:
         self.held: Entry | None = None
         self.lock_enabled = False
         self.reservation: Reservation | None = None
+        self.stopped = False
 
 
 class AieScheme(Scheme):
@@ -188,6 +192,28 @@ class AieScheme(Scheme):
         await self.lock_disable(cpu)
         return old
 
+    def cmpxchg_two(
+        self, cpu: VCpu, addresses: tuple[int, int], width: int, expected: tuple[int, int], new: tuple[int, int]
+    ) -> Awaitable[int]:
+        """Perform the instruction with the world stopped: no lock of a granule keeps plain loads out.
+
+        The stores are checked, since they end reservations. No other vCPU holds a lock while the world is stopped.
+        """
+        stop, resume = partial(self._stop_world, cpu), partial(self._resume_world, cpu)
+        return compare_two_alone(
+            self, cpu, addresses, width, expected, new, stop=stop, resume=resume,
+            store=lambda address, value: self.store(cpu, address, width, value),
+        )  # fmt: skip
+
+    async def _stop_world(self, cpu: VCpu) -> None:
+        await self.host.begin_exclusive()
+        cpu.local.stopped = True
+
+    async def _resume_world(self, cpu: VCpu) -> None:
+        if cpu.local.stopped:
+            cpu.local.stopped = False
+            await self.host.end_exclusive()
+
     async def load_locked(self, cpu: VCpu, address: int, width: int) -> int:
         """Load in a locked instruction, at most 8 bytes.
 
@@ -214,5 +240,6 @@ class AieScheme(Scheme):
         return None
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
-        """Take an exception: release the lock and end the locked instruction."""
+        """Take an exception: release the lock, end the locked instruction, and resume the world."""
         await self.lock_disable(cpu)
+        await self._resume_world(cpu)

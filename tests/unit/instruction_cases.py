@@ -24,7 +24,6 @@ class Case(NamedTuple):
         after: The value of the location afterwards; None if it does not change.
         options: Its options.
         first: The instruction before it, as (name, operands, options); None for none.
-        not_emulated: The schemes that do not emulate it.
         failing: The schemes under which it fails, a store-conditional to more bytes than were load-linked: the
             architecture allows that it stores, so it is a decision of native, and cas has not seen the other bytes.
     """
@@ -36,7 +35,6 @@ class Case(NamedTuple):
     after: int | None = None
     options: dict[str, Any] = {}  # noqa: RUF012 - never changed
     first: tuple[Any, ...] | None = None
-    not_emulated: frozenset[str] = frozenset()
     failing: frozenset[str] = frozenset()
 
 
@@ -336,7 +334,6 @@ CASES["m68k"] = {
     "tas": [Case((X,), 1, 0x12, 0x12, 0x92)],
     **quiet("nop"),
 }
-CASES["m68k"]["cas2"] = [case._replace(not_emulated=frozenset({"aie-rfc"})) for case in CASES["m68k"]["cas2"]]
 CASES["sh4"] = {
     "movli_l": [load(4)], "movco_l": [conditional("movli_l", 4, 1)],
     "tas_b": [Case((X,), 1, 0, 1, 0x80), Case((X,), 1, 0x12, 0, 0x92)],

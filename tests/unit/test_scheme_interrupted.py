@@ -146,12 +146,13 @@ def test_an_access_of_two_registers_is_that_of_the_interrupted_scheme():
         assert len({outcome.as_dict()["1:r"] for outcome in outcomes}) == values
 
 
-def test_a_compare_and_swap_of_two_locations_that_is_interrupted_resumes_the_world():
+@pytest.mark.parametrize("scheme", ["cas", "aie-rfc", "aie-v2"])
+def test_a_compare_and_swap_of_two_locations_that_is_interrupted_resumes_the_world(scheme):
     swap = [ins("cas2", X, X + 8, 0, 0, 1, 1)]
     program = Program("two", isa="m68k", threads=[swap, swap], init={X: 0, X + 8: 0})
-    report = explored(program, "interrupted:scheme=cas,vcpus=0")
+    report = explored(program, f"interrupted:scheme={scheme},vcpus=0")
     assert report.verdict == "holds"
-    assert report.statistics.executions > explored(program, "cas").statistics.executions
+    assert report.statistics.executions > explored(program, scheme).statistics.executions
 
 
 @pytest.mark.parametrize(("isa", "code", "host"), [

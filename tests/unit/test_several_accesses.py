@@ -92,13 +92,25 @@ def both(name="both"):
     return Program(name, isa="m68k", threads=codes, init={X: 0, Y: 0})
 
 
-@pytest.mark.parametrize("scheme", ["native", "cas"])
+@pytest.mark.parametrize("scheme", ["native", "cas", "aie-rfc", "aie-v2"])
 @pytest.mark.parametrize("host", ["sc", "tso"])
 def test_a_compare_and_swap_of_two_locations_is_indivisible(scheme, host):
     report = explore(both(), Machine(scheme, host=host), scheduler="dpor")
     assert report.verdict == "holds"
     memory = {(each.as_dict()[f"[{X:#x}]"], each.as_dict()[f"[{Y:#x}]"]) for each in report.outcomes}
     assert memory == {(1, 16), (2, 32)}
+
+
+@pytest.mark.parametrize("scheme", ["aie-rfc", "aie-v2"])
+def test_under_aie_it_stops_the_world_and_its_stores_are_checked(scheme):
+    """A granule that was used atomically is locked for the store, as for any, so that reservations of it end."""
+    program = Program("p", isa="m68k", threads=[[ins("cas", Y, 0, 2), ins("cas2", X, Y, 0, 2, 1, 3)]], init={X: 0, Y: 0})
+    trace = execute(program, Machine(scheme))
+    within = [event.op for event in trace.events if event.instruction.mnemonic == "cas2.l"]
+    kinds = [op.kind for op in within]
+    assert (kinds[0], kinds[-1]) == (Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE)
+    assert kinds.count(Kind.LOCK) == kinds.count(Kind.UNLOCK) == 1
+    assert not explore(program, Machine(scheme), scheduler="dpor").failures
 
 
 def test_a_failing_one_stores_nothing_and_returns_both_old_values():
