@@ -46,7 +46,8 @@ def _forbidden(trace: Trace) -> Iterator[Finding]:
         op = event.op
         if _is_direct(event):
             continue
-        if (op.kind in STOPS_WORLD and event.instruction.second is None) or (op.kind in _RAM_ATOMICS and op.cell is None):
+        stops = op.kind in STOPS_WORLD and event.instruction.second is None
+        if stops or (op.kind in _RAM_ATOMICS and op.cell is None):
             yield Finding(
                 HOST,
                 f"vCPU {event.actor} needed the host operation {op.kind.name.lower().replace('_', '-')} "

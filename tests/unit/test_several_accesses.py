@@ -104,7 +104,8 @@ def test_a_compare_and_swap_of_two_locations_is_indivisible(scheme, host):
 @pytest.mark.parametrize("scheme", ["aie-rfc", "aie-v2"])
 def test_under_aie_it_stops_the_world_and_its_stores_are_checked(scheme):
     """A granule that was used atomically is locked for the store, as for any, so that reservations of it end."""
-    program = Program("p", isa="m68k", threads=[[ins("cas", Y, 0, 2), ins("cas2", X, Y, 0, 2, 1, 3)]], init={X: 0, Y: 0})
+    code = [ins("cas", Y, 0, 2), ins("cas2", X, Y, 0, 2, 1, 3)]
+    program = Program("p", isa="m68k", threads=[code], init={X: 0, Y: 0})
     trace = execute(program, Machine(scheme))
     within = [event.op for event in trace.events if event.instruction.mnemonic == "cas2.l"]
     kinds = [op.kind for op in within]
