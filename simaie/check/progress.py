@@ -15,6 +15,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import msgspec
 
+from simaie.check.constrained import broken_promises
 from simaie.check.evidence import writes_to
 from simaie.check.lassos import endless
 from simaie.check.order import canonical_places
@@ -49,7 +50,7 @@ def progress(trace: Trace) -> Iterable[Finding]:
     The vCPUs of a cycle of waits are listed first.
     """
     if trace.ending is Ending.LASSO:
-        return (endless(trace), *_never_ending(trace, trace.cycle or 0))
+        return (endless(trace), *broken_promises(trace), *_never_ending(trace, trace.cycle or 0))
     if trace.ending in STUCK:
         return (_stuck(trace, trace.ending.value), *_never_ending(trace, len(trace)))
     return ()

@@ -69,6 +69,7 @@ class RiscvCpu(LoadStoreCpu):
         other_address=Elsewhere.INSIDE,
         other_width=Elsewhere.INSIDE,
         physical=True,
+        promises_success=True,
     )
     forms: ClassVar[tuple[form.Form, ...]] = (
         *form.load_store(("lw", "sw", 4), ("lb", "sb", 1), ("lh", "sh", 2), ("ld", "sd", 8)),
