@@ -458,6 +458,12 @@ def test_a_host_of_graphs_says_that_it_does_not_model_it():
     assert explore(program(sleeps), Machine("native", host="armv8"), scheduler="dpor").verdict is Verdict.HOLDS
 
 
+def test_the_trio_driver_agrees():
+    machine, one = Machine(SLEEPS), found([spin_lock] * 2)
+    trio = explore(program(spin_lock, spin_lock), machine, scheduler="dpor", driver="trio", **EVERY_FAILURE)
+    assert (one.outcomes, one.executions) == (trio.outcomes, trio.executions)
+
+
 def test_a_failure_replays():
     report = found([spin_lock, spin_lock], "cas:events=sleep")
     failure = next(each for each in report.failures if each.trace.ending is Ending.DEADLOCK)
