@@ -262,6 +262,18 @@ def test_a_sleep_may_end_without_an_event():
     assert {dict(each.items)["0:seen"] for each in found([careless, sender]).outcomes} == {0, 1}
 
 
+@pytest.mark.parametrize("host", ["tso", "pso"])
+def test_a_store_in_the_own_buffer_ends_no_sleep(host):
+    async def sleeps(cpu: Any) -> None:
+        await cpu.str_(DATA, 1)
+        await cpu.ldxr(X)
+        await cpu.wfe()
+
+    report = found([sleeps], host=host)
+    assert endings(report) == {Ending.DEADLOCK}
+    assert not report.outcomes
+
+
 async def waits_on_riscv(cpu: Any) -> None:
     while not await cpu.lr(X):
         await cpu.wrs_nto()
