@@ -104,7 +104,7 @@ class Role(StrEnum):
     ANNOUNCED = "bm_set"  # whether a granule's bit of the bitmap is known to be set
     SWITCH = "swp-switch"  # whether plain stores have to look for entries
     PAGE = "pte"  # an entry of the guest's page table
-    SLEEP = "sleep"  # whether a vCPU that sleeps on a futex was woken an odd number of times
+    SLEEP = "sleep"  # what ends sleeps: whether a futex woke a vCPU an odd number of times, or flags of wake-ups
     TRANSACTIONS = "transactions"  # the host's transactions that run; in one, stores are deferred until it commits
 
 
@@ -174,7 +174,8 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
         width: The size of the range in RAM, in bytes; 0 if it accesses no RAM.
         value: What is stored. For a CHOICE, the number of alternatives. For a SPAWN, what it starts. For a BUFFER, the
             STORE that drains later. For an AWAIT of several locations, the loads of these; it then has no location of
-            its own, and its predicate receives the tuple of their values.
+            its own, and its predicate receives the tuple of their values. A STORE_CONDITIONAL among them asks whether
+            it would store, and stores nothing.
         expected: The value with which a CAS compares. For a LOAD_LINKED and a STORE_CONDITIONAL, see `reserved`.
             For an AWAIT, True if the vCPU could go on, but would only repeat what it has tried.
         function: The function that a FETCH, an UPDATE or an AWAIT applies.
@@ -247,7 +248,7 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
     @property
     def sleeps(self) -> bool:
         """Whether it waits for a wake-up: its vCPU takes no time, unlike one that looks again and again."""
-        return self.kind is Kind.AWAIT and self.cell is not None and self.cell.role is Role.SLEEP
+        return self.kind is Kind.AWAIT and any(_wakes(part) for part in self.places)
 
     @property
     def location(self) -> str:
@@ -287,6 +288,11 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
         if self.form:
             return "+".join(form.name.lower().replace("_", "-") for form in Form if form & self.form and form.name)
         return f"bit {self.bit}" if self.bit >= 0 else self.note
+
+
+def _wakes(place: Op) -> bool:
+    """Whether a change of this place ends a sleep."""
+    return place.kind is Kind.STORE_CONDITIONAL or (place.cell is not None and place.cell.role is Role.SLEEP)
 
 
 def show(value: Any) -> str:

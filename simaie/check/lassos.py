@@ -12,6 +12,7 @@ tried. The finding is then an inconclusive livelock.
 
 from __future__ import annotations
 
+from simaie.check.constrained import without_promise
 from simaie.check.evidence import written
 from simaie.finding import Finding, Verdict
 from simaie.op import is_device
@@ -39,7 +40,8 @@ def endless(trace: Trace) -> Finding:
         verdict, kind = Verdict.VIOLATED, "livelock"
     addresses = dict.fromkeys(event.op.address for event in trace.events[start:] if event.op.width)
     vcpus = (*stuck, *sorted(changers)) if stuck else tuple(moving)
-    return Finding(kind, f"{can}: {why}", tuple(range(start, end)), tuple(addresses), vcpus, verdict)
+    message = f"{can}: {why}{without_promise(trace)}"
+    return Finding(kind, message, tuple(range(start, end)), tuple(addresses), vcpus, verdict)
 
 
 def changing(trace: Trace) -> frozenset[str]:

@@ -15,6 +15,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import msgspec
 
+from simaie.check.constrained import broken_promises
 from simaie.check.evidence import writes_to
 from simaie.check.lassos import endless
 from simaie.check.order import canonical_places
@@ -49,7 +50,7 @@ def progress(trace: Trace) -> Iterable[Finding]:
     The vCPUs of a cycle of waits are listed first.
     """
     if trace.ending is Ending.LASSO:
-        return (endless(trace), *_never_ending(trace, trace.cycle or 0))
+        return (endless(trace), *broken_promises(trace), *_never_ending(trace, trace.cycle or 0))
     if trace.ending in STUCK:
         return (_stuck(trace, trace.ending.value), *_never_ending(trace, len(trace)))
     return ()
@@ -120,8 +121,9 @@ def _wait(trace: Trace, vcpu: str, op: Op, held: dict[Cell | None, tuple[str, in
         holder = held.get(op.cell)
         return Wait(vcpu, op.location, (holder[0],), holder[1]) if holder else Wait(vcpu, op.location)
     if op.sleeps:
-        assert op.cell is not None
-        return Wait(vcpu, f"a wake-up, asleep on the futex at {op.cell.address:#x}")
+        futex = op.cell is not None and op.cell.address is not None
+        where = f"on the futex at {op.cell.address:#x}" if futex and op.cell is not None else f"in {op.note}"
+        return Wait(vcpu, f"a wake-up, asleep {where}")
     if op.kind is Kind.AWAIT:
         until = op.function.name if op.function is not None and op.function.name != UNTIL else "another value"
         where = f", in a {op.note}" if op.note else ""

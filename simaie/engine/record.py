@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
+from itertools import chain
+
 from simaie.decision import Choice, Schedule, Switch
 from simaie.engine.actors import ActorTable
 from simaie.guest.final import FinalState, judge_final
@@ -9,9 +12,9 @@ from simaie.guest.goals import merged_goals
 from simaie.guest.program import Program
 from simaie.host.ram import Endian
 from simaie.protocols import HostMemory
-from simaie.trace import Ending, Event, Fault, Instruction, Outcome, Trace, watched_name
+from simaie.trace import Ending, Event, Fault, Instruction, Obligation, Outcome, Trace, watched_name
 
-__all__ = ["Record", "outcome_of", "refusal_of"]
+__all__ = ["Record", "outcome_of", "refusal_of", "unended"]
 
 
 class Record:
@@ -46,6 +49,7 @@ class Record:
         """Return the trace of the finished execution."""
         events = self.events
         registers = {f"{a.name}:{r}": v for a in cast.everyone for r, v in a.cpu.observations.items()}
+        waiting = {actor.name: actor.op for actor in cast.live if not actor.internal}
         asked = program.final is not None and ending is Ending.FINISHED
         outcome = outcome_of(program, memory, registers)
         refusal = refusal_of(program, memory, registers, outcome) if asked else None
@@ -55,7 +59,7 @@ class Record:
             ending=ending,
             outcome=outcome,
             schedule=Schedule(tuple([Switch(step, events[step].actor) for step in self.switches]), tuple(self.choices)),
-            waiting={actor.name: actor.op for actor in cast.live if not actor.internal},
+            waiting=waiting,
             faults=tuple(self.faults),
             promises=frozenset(promises),
             accepted=refusal is None if asked else None,
@@ -67,9 +71,23 @@ class Record:
             frames=program.frames,
             silent=_silent(cast),
             cycle=self.cycle,
-            obligations=tuple([each for actor in cast.everyone for each in actor.cpu.obligations]),
+            obligations=unended(program, waiting, [actor.cpu.obligations for actor in cast.everyone]),
             goals=merged_goals([actor.cpu.goals for actor in cast.everyone]),
         )
+
+
+def unended(
+    program: Program, unfinished: Container[str], blocks: Iterable[Iterable[Obligation]]
+) -> tuple[Obligation, ...]:
+    """Return the blocks that are to end and have not: whole threads, as the program states, and `blocks` inside them.
+
+    Args:
+        program: The program.
+        unfinished: The names of the vCPUs that have not ended.
+        blocks: The open blocks of each vCPU.
+    """
+    whole = [Obligation(vcpu, name, 0) for vcpu, name in program.eventually.items() if vcpu in unfinished]
+    return (*whole, *chain.from_iterable(blocks))
 
 
 def _silent(cast: ActorTable) -> list[Instruction]:

@@ -20,13 +20,13 @@ from simaie.guest.blocks import AtomicBlock, CallBlock, EventualBlock, check_clo
 from simaie.guest.contract import no_awaitable, wrong_result
 from simaie.guest.form import Form
 from simaie.guest.function import rmw
-from simaie.guest.futexes import futex_wait, futex_wake
 from simaie.guest.goals import noted
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.operand_errors import wrong_place
 from simaie.guest.operands import MAX_ARITY, WIDTHS
 from simaie.guest.reservation import Cause, ReservationRule
 from simaie.guest.running import RestartPoint, Runner
+from simaie.guest.sleeping import SLEEPING, Sleeping
 from simaie.host.loaded import LOADED, plain
 from simaie.host.pages import Page
 from simaie.host.ram import Endian
@@ -43,8 +43,7 @@ _WIDTHS = frozenset(WIDTHS)
 #: The methods that are no instructions of a list.
 _NO_INSTRUCTIONS = frozenset({
     "instruction_names", "leave", "atomic", "call", "end_of_call", "note_exception", "restart_point",
-    "abandon_instruction", "sometimes", "reachable", "eventually",
-    "futex_wait", "futex_wake",
+    "abandon_instruction", "sometimes", "reachable", "eventually", *SLEEPING,
 })  # fmt: skip
 
 
@@ -62,7 +61,7 @@ class Thread:
         self.name, self.done = name, False
 
 
-class Cpu:
+class Cpu(Sleeping):
     """One vCPU. `address` and `width` are in bytes.
 
     Results are unsigned. Of a value that an instruction takes, the low `width` bytes count, as in a register: the byte
@@ -186,33 +185,6 @@ class Cpu:
             require_plain("what wait_until waits for", predicate)
         body = self._scheme.wait(self, address, width, Function(UNTIL, predicate))
         return self._access("wait", AccessKind.LOAD, address, width, body)
-
-    def futex_wait(self, address: int, expected: int, *, spurious: bool = False) -> Coroutine[Any, Any, bool]:
-        """Sleep until a `futex_wake` if the word of 4 bytes at `address` holds `expected`: FUTEX_WAIT of Linux.
-
-        The comparison and the beginning of the sleep are one step for all other calls on the same futex.
-
-        Args:
-            address: Guest-virtual address of the word, a multiple of 4.
-            expected: The value with which to sleep.
-            spurious: Whether the sleep may also end without a wake-up, at any time, which then is a decision. Linux
-                allows that, so that a caller has to look again. Allow it for a bounded number of calls.
-
-        Returns:
-            Whether it slept; if not, the word held another value (EAGAIN).
-        """
-        return futex_wait(self, address, expected, spurious=spurious)
-
-    def futex_wake(self, address: int, count: int = 1) -> Coroutine[Any, Any, int]:
-        """End the sleep of `count` vCPUs at most on the word at `address`, and return of how many: FUTEX_WAKE of Linux.
-
-        Which ones wake up is a decision.
-
-        Args:
-            address: Guest-virtual address of the word, a multiple of 4.
-            count: The largest number of vCPUs that it wakes, at least 1.
-        """
-        return futex_wake(self, address, count)
 
     def choose(self, arity: int, what: str = "") -> Coroutine[Any, Any, int]:
         """Return a non-deterministic integer in [0, arity); the scheduler explores all of them. No memory access.

@@ -1,16 +1,16 @@
-"""The parts of a program that are not code, checked: its initial memory, the locations to watch, and its pages."""
+"""The parts of a program that are not code, checked: initial memory, locations to watch, threads to end, and pages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from simaie.arguments import is_integer, require_address, require_instance, require_mapping, shown
+from simaie.arguments import is_integer, require_address, require_instance, require_mapping, require_text, shown
 from simaie.errors import UsageError
 from simaie.guest.operands import WIDTHS, number_refusal
 from simaie.host.pages import PAGE_SIZE, Page
 
-__all__ = ["MOST_WATCHED", "Image", "image_of", "pages_of", "watched"]
+__all__ = ["MOST_WATCHED", "Image", "image_of", "owed_by", "pages_of", "watched"]
 
 #: A location that outcomes show has no more bytes, and all such locations together have not more than the second.
 MOST_WATCHED, MOST_WATCHED_IN_ALL = 1024, 1 << 17
@@ -64,6 +64,28 @@ def _watched(program: str, given: Iterable[tuple[Any, Any]]) -> Iterable[tuple[i
                 f"{shown(width)}"
             )
         yield place, width
+
+
+def owed_by(program: str, eventually: Any, threads: int) -> dict[str, str]:
+    """Return the names of the vCPUs whose threads are to end, each with a name for findings, in structural order.
+
+    Args:
+        program: The name of the program.
+        eventually: What ``Program(eventually=...)`` means.
+        threads: The number of threads of the program.
+
+    Raises:
+        UsageError: `eventually` is no such dict.
+    """
+    given = require_mapping(f"eventually of program {program!r}", eventually or {}, '{"1": "is served"}')
+    names = [str(number) for number in range(threads)]
+    for vcpu, name in given.items():
+        if vcpu not in names:
+            raise UsageError(
+                f"eventually of program {program!r} names the vCPU {vcpu!r}; its threads run on {', '.join(names)}"
+            )
+        require_text(f"the name in eventually of program {program!r} for vCPU {vcpu}", name)
+    return {vcpu: given[vcpu] for vcpu in names if vcpu in given}
 
 
 def pages_of(program: str, pages: Any) -> dict[int, Page]:

@@ -187,7 +187,8 @@ def _parameter(parameter: inspect.Parameter, kind: type, method: Any) -> Paramet
     if name == "arity":
         return Parameter(name, required, keyword, least=1, most=MAX_ARITY)
     own: Mapping[str, tuple[int, ...]] = getattr(method, "constants", {})
-    return Parameter(name, required, keyword, own.get(name) or _CONSTANTS.get(name, ()))
+    flag = (False, True) if kind is bool else ()
+    return Parameter(name, required, keyword, own.get(name) or _CONSTANTS.get(name, flag))
 
 
 def _has_result(returned: Any) -> bool:

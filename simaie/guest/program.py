@@ -17,7 +17,7 @@ from simaie.guest.code import Code, Ins, run_code
 from simaie.guest.cpu import Cpu
 from simaie.guest.extent import bits_for, extent_of
 from simaie.guest.final import FinalState
-from simaie.guest.given import image_of, pages_of, watched
+from simaie.guest.given import image_of, owed_by, pages_of, watched
 from simaie.guest.goals import written_out
 from simaie.guest.identity import fingerprint, remember
 from simaie.guest.isa import isa_class, isa_name
@@ -52,6 +52,9 @@ class Program:
         checkers: Checkers to run in addition to the usual ones: names (``"linearizable-stack"``) or functions.
         goals: Names of goals (see `simaie.Cpu.sometimes`) that the code does not write out, for example because it
             computes them.
+        eventually: The vCPUs whose threads are to end in every fair execution, each with a name for findings:
+            ``{"1": "is served"}``. All that such a thread does is one block of `simaie.Cpu.eventually`. It is for
+            lists of instructions, and for programs with other threads that never end.
 
     Raises:
         UsageError: An argument is not of the form above.
@@ -71,6 +74,7 @@ class Program:
         description: str = "",
         checkers: Sequence[Any] = (),
         goals: Sequence[str] = (),
+        eventually: Mapping[str, str] | None = None,
     ) -> None:
         if not name or not isinstance(name, str):
             raise UsageError(f"a program needs a name, not {name!r}")
@@ -96,6 +100,7 @@ class Program:
         self._declared_goals = tuple(require_iterable(f"goals of program {name!r}", goals, "names"))
         for goal in self._declared_goals:
             require_text(f"a goal of program {name!r}", goal)
+        self.eventually = owed_by(name, eventually, len(self.threads))
         self.defined_in = _caller_file()
         #: Whether code that it names, such as a checker ``FILE.py:NAME``, may be imported: not if a text names it.
         self.may_import = True

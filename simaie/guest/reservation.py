@@ -3,7 +3,8 @@
 A reservation belongs to one vCPU, which has at most one. It covers the bytes that the load-linked read, and on hardware
 the whole granule around them. Two kinds of cause end it. Some *must*: a store-conditional that stores nevertheless
 violates the architecture. Others *may*: both results are correct. Every architecture also lets a store-conditional fail
-without any cause, except for guarantees of eventual success, which no finite execution violates.
+without any cause, except for guarantees of eventual success, which no finite execution violates; see
+`simaie.check.constrained`.
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ class ReservationRule(msgspec.Struct, frozen=True):
         other_width: The result of a store-conditional of another width at the same address.
         physical: Whether equal physical addresses suffice for the same address; if not, the guest-virtual addresses
             must be equal too.
+        promises_success: Whether a loop of load-linked and store-conditional must succeed at some time, if it is
+            constrained as `simaie.check.constrained` says.
     """
 
     least: int
@@ -85,6 +88,7 @@ class ReservationRule(msgspec.Struct, frozen=True):
     other_address: Elsewhere
     other_width: Elsewhere
     physical: bool = False
+    promises_success: bool = False
 
     def elsewhere(self, linked: Place, conditional: Place) -> Elsewhere | None:
         """Return the result of a store-conditional to `conditional` after a load-linked of `linked`.

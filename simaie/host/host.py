@@ -20,6 +20,7 @@ from simaie.protocols import VCpu
 
 if TYPE_CHECKING:
     from simaie.host.futex import Futex
+    from simaie.host.wakeups import Wakeups
 
 __all__ = ["Host", "Mutex", "Ranges", "SharedCell"]
 
@@ -95,7 +96,7 @@ class Host:
         endian: Byte order of guest RAM.
     """
 
-    constant_attributes = frozenset({"_calls", "_futexes"})  # naming a cell is no access
+    constant_attributes = frozenset({"_calls", "_futexes", "_wakeups"})  # naming a cell is no access
     refuses_wide = False
     _calls: SharedCell | None = None
 
@@ -103,6 +104,7 @@ class Host:
         self.word = word
         self.endian = endian
         self._futexes: dict[int, Futex] = {}
+        self._wakeups: dict[str, Wakeups] = {}
 
     def let_go(self, cpu: VCpu) -> None:
         """Drop the operations of `cpu` that were created but not awaited, since its instruction has faulted."""
@@ -160,6 +162,14 @@ class Host:
 
             self._futexes[address] = Futex(self, address)
         return self._futexes[address]
+
+    def wakeups(self, name: str) -> Wakeups:
+        """Return the flags of this name that end sleeps; created when first used."""
+        if name not in self._wakeups:
+            from simaie.host.wakeups import Wakeups  # which is made of cells
+
+            self._wakeups[name] = Wakeups(self, name)
+        return self._wakeups[name]
 
     def mutex(self, name: str, address: int | None = None) -> Mutex:
         """Create a free mutex.

@@ -150,7 +150,11 @@ class ScMemory:
 
     def _await(self, actor: Any, op: Op) -> Any:
         """Return the current value: one value, or the tuple of the values of several locations."""
-        return self._peek(op) if op.value is None else tuple([self._peek(part) for part in op.places])
+        return self._peek(op) if op.value is None else tuple([self._part(actor, part) for part in op.places])
+
+    def _part(self, actor: Any, part: Op) -> Any:
+        """Return what an AWAIT of several locations sees at one of them."""
+        return self._would_store(actor, part) if part.kind is Kind.STORE_CONDITIONAL else self._peek(part)
 
     def _nothing(self, actor: Any, op: Op) -> None:
         return None
@@ -164,6 +168,10 @@ class ScMemory:
         first, width = op.reserved
         self.reservations[actor] = _Reservation(first, first + width)
         return self.ram.read(op.address, op.width)
+
+    def _would_store(self, actor: Any, op: Op) -> int:
+        reservation = self.reservations.get(actor)
+        return int(reservation is not None and reservation.allows(op))
 
     def _store_conditional(self, actor: Any, op: Op) -> int:
         reservation = self.reservations.pop(actor, None)

@@ -159,7 +159,12 @@ class BufferedMemory(ScMemory):
             return super()._await(actor, op)
         if op.value is None:
             return self._forwarded(actor, op)
-        return tuple([self._forwarded(actor, part) for part in op.places])
+        return tuple([self._part(actor, part) for part in op.places])
+
+    def _part(self, actor: Any, part: Op) -> Any:
+        if actor not in self._buffers or part.kind is Kind.STORE_CONDITIONAL:
+            return super()._part(actor, part)
+        return self._forwarded(actor, part)
 
     def _forwarded(self, actor: Any, op: Op) -> Any:
         """Return the value that `actor` sees: the newest of its own buffered values, else the value in memory."""

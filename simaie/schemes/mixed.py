@@ -21,6 +21,7 @@ from simaie.errors import UsageError
 from simaie.host.futex import Futex
 from simaie.host.host import Host, Mutex, SharedCell
 from simaie.host.pages import PageTable
+from simaie.host.wakeups import Wakeups
 from simaie.plugins import Spec
 from simaie.protocols import MachineFacts, VCpu
 from simaie.schemes.parts import classes_of, make_part, spec_of_part, text_of_part
@@ -65,6 +66,10 @@ class _HostOfPath(Host):
     def futex(self, address: int) -> Futex:
         """Return the futex of a word: one for all paths, since it belongs to the kernel of the host."""
         return self._inner.futex(address)
+
+    def wakeups(self, name: str) -> Wakeups:
+        """Return the flags of this name: one for all paths, since a wake-up reaches every vCPU."""
+        return self._inner.wakeups(name)
 
     @property
     def calls(self) -> SharedCell:

@@ -30,6 +30,8 @@ __all__ = ["IdealMonitor"]
 #: The bytes that a vCPU has load-linked, and whether an exception since then may have cleared the reservation. Plain
 #: data, so that two snapshots of a guest that polls with load-linked can be compared.
 _Reservation: TypeAlias = tuple[Place, bool]
+#: Bytes that UMONITOR watches: the usual cache line.
+_LINE = 64
 
 
 class IdealMonitor:
@@ -71,6 +73,20 @@ class IdealMonitor:
         value: int = await op
         cpu.local = place.known, False
         return value
+
+    async def watch(self, cpu: VCpu, address: int) -> None:
+        """Load the byte at the physical `address`, and reserve the line around it, as UMONITOR does."""
+        line = address & -_LINE
+        await Op(Kind.LOAD_LINKED, None, address, 1, expected=(line, _LINE))
+        cpu.local = Place(line, line, _LINE), False
+
+    def watched(self, cpu: VCpu) -> Op | None:
+        """Return the operation that asks whether the vCPU has lost its reservation; None if it has none."""
+        reservation: _Reservation | None = cpu.local
+        if reservation is None:
+            return None
+        _, first, width = reservation[0]
+        return Op(Kind.STORE_CONDITIONAL, None, first, width, expected=(first, width))
 
     async def fails_early(self, cpu: VCpu) -> bool:
         """Whether a store-conditional fails wherever it stores to: a decision, which also clears the monitor.

@@ -192,6 +192,14 @@ class Native(Scheme):
         """Clear the vCPU's own monitor."""
         await self._monitor.clear(cpu)
 
+    def watched_reservation(self, cpu: VCpu) -> Op | None:
+        """Ask the monitor: the loss of a reservation wakes up its vCPU."""
+        return self._monitor.watched(cpu)
+
+    async def watch(self, cpu: VCpu, address: int) -> None:
+        """Set the monitor of the line around `address`."""
+        await self.on_ram(address, False, lambda at: self._monitor.watch(cpu, plain(at)))
+
     # -- locked instructions ------------------------------------------------------------------
 
     def atomic_rmw(self, cpu: VCpu, address: int, width: int, function: Function) -> Awaitable[int]:

@@ -61,6 +61,8 @@ class Scheme:
             `barriers` says.
         wide_accesses: Whether an access wider than a host word is to be ``"split"`` into several, which may tear, or
             ``"refuse"``d with a guest fault.
+        events: What WFE, WFI, UMWAIT and WRS.NTO of the guest are: a ``"hint"`` that other vCPUs go first, or a
+            ``"sleep"`` until something wakes the vCPU up (see `simaie.guest.events`).
     """
 
     #: What the scheme promises beyond atomicity itself; checkers hold it to exactly this.
@@ -101,8 +103,11 @@ class Scheme:
         barriers: str | None = "usual",
         mapping: str | None = "usual",
         wide_accesses: str = "split",
+        events: str = "hint",
     ) -> None:
         require_one_of("wide_accesses", wide_accesses, ("split", "refuse"))
+        require_one_of("events", events, ("hint", "sleep"))
+        self.events = events
         host.refuses_wide = wide_accesses == "refuse"
         self.host = host
         self.pages = pages
@@ -477,6 +482,25 @@ class Scheme:
 
     def _overrides(self, name: str) -> bool:
         return getattr(getattr(self, name), "__func__", None) is not getattr(Scheme, name)
+
+    def watched_reservation(self, cpu: VCpu) -> Op | None:
+        """Return the STORE_CONDITIONAL by which a sleep asks whether the vCPU still has its reservation.
+
+        None if the vCPU has no reservation, or if the loss of one wakes up no vCPU, as by default.
+
+        Args:
+            cpu: The vCPU that is to sleep.
+        """
+        return None
+
+    async def watch(self, cpu: VCpu, address: int) -> None:
+        """Load the byte at `address` and watch the bytes around it for UMWAIT; by default UMWAIT does not wait.
+
+        Args:
+            cpu: The vCPU that watches.
+            address: Guest-virtual address.
+        """
+        await self.load(cpu, address, 1)
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
         """Take an exception: release what a half-done instruction holds.

@@ -40,7 +40,8 @@ def _arm() -> Iterator[str]:
         yield from (f"lda{suffix} r1, [r2]", f"stl{suffix} r1, [r2]")
         yield from (f"ldaex{suffix} r1, [r2]", f"stlex{suffix} r3, r1, [r2]")
     yield from ("ldaexd r4, r5, [r2]", "stlexd r3, r4, r5, [r2]")
-    yield from ("ldrexd r4, r5, [r2]", "strexd r3, r4, r5, [r2]", "clrex", "isb", "yield", "wfe", "sev", "nop")
+    yield from ("ldrexd r4, r5, [r2]", "strexd r3, r4, r5, [r2]", "clrex", "isb", "yield")
+    yield from ("wfe", "wfi", "sev", "sevl", "nop")
     for option in ("sy", "st", "ish", "ishst", "nsh", "nshst", "osh", "oshst"):
         yield f"dmb {option}"
         yield f"dsb {option}"
@@ -77,7 +78,8 @@ def _a64() -> Iterator[str]:
             yield from (f"ld{name}{order} w1, w3, [x2]", f"ld{name}{order} x1, x3, [x2]")
     for name in ("add", "clr", "eor", "set", "smax", "smin", "umax", "umin"):
         yield from (f"st{name} w1, [x2]", f"st{name}l x1, [x2]", f"st{name}b w1, [x2]")
-    yield from ("clrex", "isb", "yield", "wfe", "sev", "sevl", "nop", "bti c", "prfm pldl1keep, [x1]")
+    yield from ("clrex", "isb", "yield", "wfe", "wfi", "sev", "sevl", "nop", "bti c")
+    yield "prfm pldl1keep, [x1]"
     yield from ("ldlar w1, [x2]", "ldlarb w1, [x2]", "stllr x1, [sp]", "stllrh w1, [x2]")
     yield from ("ldapur w1, [x2, #-256]", "ldapur x1, [sp, #255]", "ldapurb w1, [x2, #1]", "ldapurh wzr, [x2]")
     yield from ("stlur w1, [x2, #-4]", "stlur xzr, [sp, #8]", "stlurb w1, [x2]", "stlurh w1, [x2]")
@@ -103,7 +105,7 @@ def _riscv() -> Iterator[str]:
                 ".insn r 0x2f, 4, 0x14, zero, a1, a4 # amocas.q zero, a4, (a1)")  # fmt: skip
     for before, after in itertools.product(("r", "w", "rw", "iorw"), repeat=2):
         yield f"fence {before}, {after}"
-    yield from ("fence.tso", "fence.i", "pause", "wrs.nto", "wrs.sto")
+    yield from ("fence.tso", "fence.i", "pause", "wrs.nto", "wrs.sto", "wfi")
 
 
 def _mips() -> Iterator[str]:

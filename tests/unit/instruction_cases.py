@@ -161,7 +161,7 @@ CASES["arm"] = {
     "stlex": conditionals("ldaex", 0, *ALL),
     "swp": atomics("swap", 1, 4),
     "swpb": [fetch("swap", 1)],
-    **quiet("clrex", "dmb", "dsb", "isb", "wfe", "sev", "yield_"),
+    **quiet("clrex", "dmb", "dsb", "isb", "wfe", "wfi", "sev", "sevl", "yield_"),
 }
 CASES["aarch64"] = {
     "ldr": of_width(load, *ALL),
@@ -197,7 +197,7 @@ CASES["aarch64"] = {
     "swpp": [fetch("swap", 16), fetch("swap", 16, order="al")],
     "ldclrp": [fetch("clear", 16, order="a")],
     "ldsetp": [fetch("or", 16, order="l")],
-    **quiet("clrex", "dmb", "dsb", "isb", "wfe", "sev", "sevl", "yield_"),
+    **quiet("clrex", "dmb", "dsb", "isb", "wfe", "wfi", "sev", "sevl", "yield_"),
 }
 LOCKED = {
     **{name: atomics(name.rstrip("_"), *ALL, returns="new") for name in ("add", "sub", "and_", "or_", "xor")},
@@ -234,7 +234,8 @@ CASES["x86"] = {
     "vmovups": [store(32)],
     "rep_movs": [Case((X, X + 8, 2), 16, (7 << 96) + (6 << 64), None, (7 << 96) + (6 << 64) + (7 << 32) + 6)],
     "rep_stos": [Case((X, VALUE, 3), 16, 0, None, sum(low(VALUE, 4) << 32 * i for i in range(3)))],
-    **quiet("mfence", "lfence", "sfence", "pause"),
+    **quiet("mfence", "lfence", "sfence", "pause", "umwait"),
+    "umonitor": [Case((X,))],
 }
 CASES["riscv"] = {
     "lb": [load(1, 8, aq=1)], "lh": [load(2, 8)], "lw": [load(4, 8)], "ld": [load(8, rl=1, aq=1)],
@@ -244,7 +245,7 @@ CASES["riscv"] = {
     "sc": conditionals("lr", 0, 4, 8),
     **{"amo" + name: atomics(function, *ALL, register=8, aq=1, rl=1) for name, function in AMO.items()},
     "amocas": [*(compare(width, 8, width=width) for width in (1, 2, 4)), *of_width(compare, 8, 16, aq=1)],
-    **quiet("fence", "fence_tso", "fence_i", "pause", "wrs_nto", "wrs_sto"),
+    **quiet("fence", "fence_tso", "fence_i", "pause", "wrs_nto", "wrs_sto", "wfi"),
 }  # fmt: skip
 CASES["riscv_ztso"] = CASES["riscv"]
 CASES["mips"] = {

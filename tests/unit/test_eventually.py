@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import simaie
-from simaie import Limits, Machine, Program
+from simaie import Limits, Machine, Program, ins
 from simaie.errors import UsageError
 from simaie.replaying.trace_record import trace_of, trace_record
 
@@ -117,3 +117,60 @@ def test_the_recorded_trace_has_the_open_blocks(tmp_path):
     assert trace_of(record, "served", failure.trace.schedule).obligations == failure.trace.obligations
     again = simaie.replay(failure.save(tmp_path / "a.json"), program=report.program)
     assert {each.kind for each in again.findings} == {"livelock", "eventually"}
+
+
+# -- whole threads --------------------------------------------------------------------------------
+
+SPINS = [ins("label", "again"), ins("load", Y, into="seen"), ins("cbz", "seen", "again")]
+
+
+def _stated(*threads, machine, eventually, **options):
+    program = Program("served", isa="x86", threads=threads, init={X: 0, Y: 0}, eventually=eventually)
+    report = simaie.explore(program, machine, failures=None, checkers=["progress"], **options)
+    return report, [each for failure in report.failures for each in failure.findings if each.kind == "eventually"]
+
+
+def test_a_thread_that_is_to_end_is_a_block_of_all_that_it_does():
+    """The server runs for ever, which violates nothing."""
+
+    async def client(cpu):
+        while await cpu.load(X) != 2:
+            await cpu.store(Y, 1)
+            await cpu.store(Y, 0)
+
+    machine = Machine("cas", limits=LASSOS)
+    options = {"machine": machine, "scheduler": "round-robin", "executions": 1}
+    report, found = _stated(_server, client, eventually={"1": "is served"}, **options)
+    assert [finding.vcpus for finding in found] == [("1",)]
+    assert "is served" in found[0].message
+    assert report.verdict == "violated"
+    report, found = _stated(_server, client, eventually={}, **options)
+    assert (report.verdict, found) == ("inconclusive", [])
+
+
+@pytest.mark.parametrize("host", ["sc", "tso"])
+def test_a_thread_that_is_a_list_of_instructions_may_have_to_end(host):
+    async def stores(cpu):
+        await cpu.store(X, 1)
+
+    async def wakes(cpu):
+        await cpu.store(Y, 1)
+
+    options = {"machine": Machine("cas", host=host), "scheduler": "dpor", "eventually": {"0": "spins", "1": "stores"}}
+    _, found = _stated(SPINS, stores, **options)
+    assert {finding.vcpus for finding in found} == {("0",)}
+    report, found = _stated(SPINS, wakes, **options)
+    assert (report.verdict, found) == ("holds", [])
+
+
+def test_a_thread_that_has_to_end_on_a_host_of_graphs():
+    spins = [ins("label", "again"), ins("ldr", Y, into="seen"), ins("cbz", "seen", "again")]
+    program = Program("alone", isa="aarch64", threads=[spins], init={Y: 0}, eventually={"0": "ends"})
+    report = simaie.explore(program, Machine("native", host="armv8"), scheduler="dpor", checkers=["progress"])
+    assert [each.kind for each in report.failures[0].findings] == ["eventually", "livelock"]
+
+
+@pytest.mark.parametrize("eventually", [{"2": "is served"}, {0: "is served"}, {"0": 1}, ["0"]])
+def test_a_thread_that_is_not_there_is_refused(eventually):
+    with pytest.raises(UsageError, match="eventually"):
+        Program("served", isa="x86", threads=[_server, _server], eventually=eventually)

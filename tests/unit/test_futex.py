@@ -193,6 +193,27 @@ def test_a_mutex_forgets_the_second_sleeper():
     assert explore(mutex(2, taken=1), Machine("native"), scheduler="dpor", **EVERY_FAILURE).verdict is Verdict.HOLDS
 
 
+@pytest.mark.soak
+def test_soak_a_mutex_of_three_vcpus_is_proved():
+    found = explore(mutex(3), Machine("native"), scheduler="dpor", executions=20_000)
+    assert (found.verdict, found.executions) == (Verdict.HOLDS, 5_622)
+
+
+def test_a_search_of_three_vcpus_finds_the_sleeper_that_is_forgotten():
+    found = explore(mutex(3, taken=1), Machine("native"), scheduler="dpor", executions=20_000)
+    assert [failure.trace.ending for failure in found.failures] == [Ending.DEADLOCK]
+
+
+@pytest.mark.parametrize("taken", [1, 2])
+def test_the_trio_driver_and_other_processes_change_nothing(taken):
+    one, trio, split = (
+        explore(mutex(2, taken=taken), Machine("native"), scheduler="dpor", **options, **EVERY_FAILURE)
+        for options in ({}, {"driver": "trio"}, {"jobs": 2})
+    )
+    assert one.outcomes == trio.outcomes == split.outcomes
+    assert one.executions == trio.executions == split.executions
+
+
 def test_every_vcpu_gets_the_mutex():
     assert prove_progress(mutex(2), Machine("native")).verdict is Verdict.HOLDS
 

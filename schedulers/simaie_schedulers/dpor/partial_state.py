@@ -16,7 +16,8 @@ of the same place stays asleep, and covered sequences are cut.
 * CAS: the value at its place is computed (`simaie_schedulers.dpor.values`) and compared as the host does;
 * STORE_CONDITIONAL: the vCPU's load-linked, the end of its reservation, and the foreign writes in between are events;
 * LOCK: the last LOCK or UNLOCK of the mutex tells whether it is free;
-* AWAIT: the value (or values, or the vCPU's own buffered stores) is computed, and the predicate is applied;
+* AWAIT: the value (or values, or the vCPU's own buffered stores, or whether its reservation holds) is computed, and
+  the predicate is applied;
 * JOIN: the exit is among the events, or it is not;
 * BEGIN_EXCLUSIVE: the order of another vCPU's events and its announced operation tell whether it is inside an
   instruction or has buffered stores; devices do not count, and their names are known from the start;
@@ -35,6 +36,8 @@ it: the tree compares the effect with the prediction.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from simaie.dependence import STOPS, conflict
 from simaie.op import Kind, Op, owner_of
@@ -133,14 +136,18 @@ class PartialState:
         return None if value is UNKNOWN else value is None
 
     def _condition_holds(self, actor: str, op: Op, apply: Apply | None, mask: int) -> bool | None:
-        seen_by = self.values.seen_by
-        values = tuple([seen_by(actor, part, mask) for part in op.places])
+        values = tuple([self._seen_by(actor, part, mask) for part in op.places])
         if apply is None or any(value is UNKNOWN for value in values):
             return None
         try:
             return bool(apply(values[0] if op.value is None else values))
         except Exception:  # a predicate of the guest that fails on this value: let the execution show it
             return None
+
+    def _seen_by(self, actor: str, part: Op, mask: int) -> Any:
+        if part.kind is Kind.STORE_CONDITIONAL:  # it asks whether it would store
+            return self._reservation_holds(actor, part, mask)
+        return self.values.seen_by(actor, part, mask)
 
     def _is_stopped(self, actor: str, mask: int) -> bool:
         order = self.order

@@ -14,7 +14,7 @@ _ATOMICS = ("add", "clr", "eor", "set", "smax", "smin", "umax", "umin")
 _ZERO = 31
 #: The atomics of FEAT_LSE128 by the bits o3 and opc.
 _OF_16_BYTES = {1: "ldclrp", 3: "ldsetp", 8: "swpp"}
-_HINTS = {1: "yield_", 2: "wfe", 3: "wfe", 4: "sev", 5: "sevl"}
+_HINTS = {1: "yield_", 2: "wfe", 3: "wfi", 4: "sev", 5: "sevl"}
 
 
 def decode_aarch64(code: bytes) -> Special | None:

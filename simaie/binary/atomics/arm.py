@@ -15,7 +15,7 @@ EXCLUSIVES = {12: ("lda", "stl"), 14: ("ldaex", "stlex"), 15: ("ldrex", "strex")
 #: Those that are not exclusive.
 ORDERED = frozenset({"lda", "stl"})
 _WIDTHS = (4, 8, 1, 2)  # by the field of LDREX and STREX
-_HINTS = {0: "nop", 1: "yield_", 2: "wfe", 3: "wfe", 4: "sev", 5: "nop"}
+_HINTS = {0: "nop", 1: "yield_", 2: "wfe", 3: "wfi", 4: "sev", 5: "sevl"}
 
 
 def arm_register(number: int) -> str:

@@ -12,7 +12,7 @@ _NAMES = (
 )  # fmt: skip
 _AMOS = {0: "add", 1: "swap", 4: "xor", 8: "or", 12: "and", 16: "min", 20: "max", 24: "minu", 28: "maxu"}
 _LR, _SC, _COMPARE = 2, 3, 5
-_WAITS = {0x00D0_0073: "wrs_nto", 0x01D0_0073: "wrs_sto"}  # Zawrs
+_WAITS = {0x00D0_0073: "wrs_nto", 0x01D0_0073: "wrs_sto", 0x1050_0073: "wfi"}  # Zawrs; volume II for WFI
 _PAUSE = 0x0100_000F
 
 

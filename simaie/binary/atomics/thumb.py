@@ -10,7 +10,7 @@ from simaie.binary.atomics.special import Address, Part, Special
 
 __all__ = ["decode_thumb"]
 
-_HINTS = {0xBF00: "nop", 0xBF10: "yield_", 0xBF20: "wfe", 0xBF30: "wfe", 0xBF40: "sev"}
+_HINTS = {0xBF00: "nop", 0xBF10: "yield_", 0xBF20: "wfe", 0xBF30: "wfi", 0xBF40: "sev", 0xBF50: "sevl"}
 #: The size by the low bits of the op field; the high bits are those of the load and the store in A32.
 _WIDTHS = (1, 2, 4, 8)
 _KINDS = {1: 15, 2: 12, 3: 14}

@@ -9,6 +9,7 @@ from simaie.check.needs import GOAL
 from simaie.decision import Choice, Schedule, Switch
 from simaie.engine.memo.node import Node
 from simaie.engine.memo.story import story_of
+from simaie.engine.record import unended
 from simaie.engine.spin import Wait, granted
 from simaie.guest.goals import merged_goals
 from simaie.guest.program import Program
@@ -149,7 +150,7 @@ class MemoTrace(Trace):
             reservation_ends=tuple([end for node in last for end in node.reservation_ends]),
             endian=endian,
             frames=program.frames,
-            obligations=tuple([each for node in last for each in node.obligations]),
+            obligations=unended(program, waiting, [node.obligations for node in last]),
             silent=sorted(silent, key=lambda instruction: (instruction.vcpu, instruction.number)),
         )
 

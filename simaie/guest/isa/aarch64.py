@@ -16,6 +16,7 @@ from simaie.guest.cpu import check_width
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.aarch64_lse import LargeSystemExtensions
 from simaie.guest.isa.arm_barriers import completed_by, ordered_by
+from simaie.guest.isa.arm_events import ArmEvents
 from simaie.guest.operands import accepts, has_widths
 from simaie.guest.reservation import Cause, Elsewhere, ReservationRule
 from simaie.op import Order
@@ -27,7 +28,7 @@ _PAIRS = (4, 8)
 _SUFFIX = {1: "b", 2: "h"}
 
 
-class AArch64Cpu(LargeSystemExtensions):
+class AArch64Cpu(LargeSystemExtensions, ArmEvents):
     """A vCPU of an Armv8-A guest in AArch64 state.
 
     In all methods `address` is a guest-virtual address, `value` an unsigned integer, and `width` the width in bytes.
@@ -235,18 +236,6 @@ class AArch64Cpu(LargeSystemExtensions):
     def yield_(self) -> Coroutine[Any, Any, None]:
         """Hint that other vCPUs should go first: YIELD."""
         return self._hint("yield")
-
-    def sev(self) -> Coroutine[Any, Any, None]:
-        """Send an event to all vCPUs, on which WFE here does not wait: SEV."""
-        return self._no_access("sev")
-
-    def sevl(self) -> Coroutine[Any, Any, None]:
-        """Send an event to this vCPU: SEVL."""
-        return self._no_access("sevl")
-
-    def wfe(self) -> Coroutine[Any, Any, None]:
-        """Hint that this vCPU waits, so that other vCPUs go first: WFE."""
-        return self._hint("wfe")
 
 
 def _named(stem: str, width: int) -> str:

@@ -16,7 +16,7 @@ from simaie.guest.cpu import check_width
 from simaie.guest.function import rmw
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.arm_barriers import ordered_by
-from simaie.guest.isa.load_store import LoadStoreCpu
+from simaie.guest.isa.arm_events import ArmEvents
 from simaie.guest.operands import accepts, has_widths
 from simaie.guest.reservation import Cause, Elsewhere, ReservationRule
 from simaie.op import Order
@@ -30,7 +30,7 @@ _SWAPS = (1, 4)
 _SUFFIX = {1: "b", 2: "h", 4: "", 8: "d"}
 
 
-class ArmCpu(LoadStoreCpu):
+class ArmCpu(ArmEvents):
     """A vCPU of an ARMv7-A guest.
 
     In all methods `address` is a guest-virtual address, `value` an unsigned integer, and `width` the width in bytes.
@@ -174,14 +174,6 @@ class ArmCpu(LoadStoreCpu):
     def isb(self) -> Coroutine[Any, Any, None]:
         """Issue an instruction barrier, which by itself orders no data: ISB."""
         return self._context_barrier("isb")
-
-    def sev(self) -> Coroutine[Any, Any, None]:
-        """Send an event to all vCPUs, on which WFE here does not wait: SEV."""
-        return self._no_access("sev")
-
-    def wfe(self) -> Coroutine[Any, Any, None]:
-        """Hint that this vCPU waits, so that other vCPUs go first: WFE."""
-        return self._hint("wfe")
 
     def yield_(self) -> Coroutine[Any, Any, None]:
         """Hint that other vCPUs should go first: YIELD."""

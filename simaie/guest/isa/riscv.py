@@ -17,6 +17,7 @@ from simaie.barrier import Barrier
 from simaie.errors import UsageError
 from simaie.guest import form
 from simaie.guest.cpu import check_width
+from simaie.guest.events import wait_for_interrupt, wait_for_store
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.load_store import LoadStoreCpu, extended
 from simaie.guest.operands import accepts, has_widths
@@ -68,6 +69,7 @@ class RiscvCpu(LoadStoreCpu):
         other_address=Elsewhere.INSIDE,
         other_width=Elsewhere.INSIDE,
         physical=True,
+        promises_success=True,
     )
     forms: ClassVar[tuple[form.Form, ...]] = (
         *form.load_store(("lw", "sw", 4), ("lb", "sb", 1), ("lh", "sh", 2), ("ld", "sd", 8)),
@@ -230,13 +232,28 @@ class RiscvCpu(LoadStoreCpu):
         """Hint that this vCPU spins: PAUSE."""
         return self._hint("pause")
 
-    def wrs_nto(self) -> Nothing:
-        """Hint that this vCPU waits for a store to its reservation set: WRS.NTO; here, as allowed, not for long."""
-        return self._hint("wrs.nto")
+    def wrs_nto(self, *, spurious: bool = False) -> Nothing:
+        """Wait until another vCPU stores to what this one has load-reserved: WRS.NTO.
+
+        With the scheme's option ``events=hint``, the default, it is a hint that other vCPUs go first. Without a
+        reservation it does not wait.
+
+        Args:
+            spurious: Whether the sleep may also end without a store, which then is a decision.
+        """
+        return wait_for_store(self, "wrs.nto", spurious=spurious)
 
     def wrs_sto(self) -> Nothing:
-        """Hint that this vCPU waits a short time for a store to its reservation set: WRS.STO."""
+        """Wait a short time for a store to what this vCPU has load-reserved: WRS.STO; it may end at any time."""
         return self._hint("wrs.sto")
+
+    def wfi(self, *, arrives: bool = False) -> Nothing:
+        """Wait for an interrupt of `send_interrupt`, and take it: WFI. It is a hint as WRS.NTO is.
+
+        Args:
+            arrives: Whether the interrupt of a device may arrive as well, which then is a decision.
+        """
+        return wait_for_interrupt(self, "wfi", arrives=arrives)
 
 
 class RiscvTsoCpu(RiscvCpu):

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from simaie.barrier import Barrier
 from simaie.guest import form
 from simaie.guest.cpu import check_width
+from simaie.guest.events import wait_for_store, watch
 from simaie.guest.function import rmw
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.x86_more import X86More
@@ -339,6 +340,20 @@ class X86Cpu(X86More):
     def pause(self) -> Coroutine[Any, Any, None]:
         """Hint that this vCPU spins, so that other vCPUs go first: PAUSE."""
         return self._access("pause", AccessKind.OTHER, 0, 0, Op(Kind.PAUSE))
+
+    def umonitor(self, address: int) -> Coroutine[Any, Any, None]:
+        """Watch the line of 64 bytes around `address` for UMWAIT: UMONITOR."""
+        return watch(self, "umonitor", address)
+
+    def umwait(self, *, spurious: bool = False) -> Coroutine[Any, Any, None]:
+        """Wait until another vCPU stores to the line that UMONITOR watches: UMWAIT. It does not wait without UMONITOR.
+
+        With the scheme's option ``events=hint``, the default, it is a hint that other vCPUs go first.
+
+        Args:
+            spurious: Whether the sleep may also end without a store, as at a deadline, which then is a decision.
+        """
+        return wait_for_store(self, "umwait", spurious=spurious)
 
     # -- the two forms ------------------------------------------------------------------------
 
