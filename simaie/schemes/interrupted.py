@@ -16,7 +16,7 @@ Each vCPU is interrupted and killed a limited number of times, so that a search 
 from __future__ import annotations
 
 import types
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, TypeVar
 
@@ -26,7 +26,7 @@ from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, VCpu, require_one_of
-from simaie.schemes.parts import classes_of, make_part, spec_of_part
+from simaie.schemes.parts import classes_of, make_part, require_match, spec_of_part
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["KILLED", "Interruptible"]
@@ -91,6 +91,11 @@ class Interruptible(Scheme):
         """Return the other scheme with what may happen to this vCPU."""
         scheme = self.inner.of(name)
         return _Exposed(scheme, self.times, self.kills) if fnmatchcase(name, self.vcpus) else scheme
+
+    def require_names(self, names: Sequence[str]) -> None:
+        """Raise if no vCPU or device can be one that this concerns."""
+        require_match(self.vcpus, names, "vcpus")
+        self.inner.require_names(names)
 
     def map_accesses(self) -> None:
         """Have the other scheme put its fences and orders around accesses."""

@@ -12,7 +12,7 @@ Between the options of a scheme stands ``&``, since a comma ends the list: ``0=h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, ClassVar, TypeVar
@@ -24,7 +24,7 @@ from simaie.host.pages import PageTable
 from simaie.host.wakeups import Wakeups
 from simaie.plugins import Spec
 from simaie.protocols import MachineFacts, VCpu
-from simaie.schemes.parts import classes_of, make_part, spec_of_part, text_of_part
+from simaie.schemes.parts import classes_of, make_part, require_match, spec_of_part, text_of_part
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["Mixed", "mixture"]
@@ -117,6 +117,13 @@ class Mixed(Scheme):
     def of(self, name: str) -> Scheme:
         """Return the scheme of the first path that matches the vCPU or device."""
         return next(scheme.of(name) for pattern, scheme in self.paths.items() if fnmatchcase(name, pattern))
+
+    def require_names(self, names: Sequence[str]) -> None:
+        """Raise if a path is for no vCPU or device."""
+        for pattern, scheme in self.paths.items():
+            if pattern != _EVERYTHING:
+                require_match(pattern, names, "paths")
+            scheme.require_names(names)
 
     @classmethod
     def part_classes(cls, options: Mapping[str, Any]) -> list[Callable[..., Scheme]]:

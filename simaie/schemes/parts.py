@@ -6,7 +6,8 @@ them stands ``&`` instead, as in ``interrupted:scheme=hst:sc=mutex&marks=false,t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from simaie import plugins
@@ -17,7 +18,7 @@ from simaie.plugins import Spec
 from simaie.protocols import MachineFacts
 from simaie.schemes.scheme import Scheme
 
-__all__ = ["classes_of", "make_part", "spec_of_part", "text_of_part"]
+__all__ = ["classes_of", "make_part", "require_match", "spec_of_part", "text_of_part"]
 
 _BETWEEN_OPTIONS = "&"
 
@@ -25,6 +26,22 @@ _BETWEEN_OPTIONS = "&"
 def spec_of_part(text: str) -> Spec:
     """Return the scheme of a part that `text` spells."""
     return Spec.of(text.replace(_BETWEEN_OPTIONS, ","), "the scheme of a part")
+
+
+def require_match(pattern: str, names: Sequence[str], option: str) -> None:
+    """Raise if a pattern can match none of the vCPUs and devices of a program, nor a child of one.
+
+    Args:
+        pattern: The pattern, as for `fnmatch`.
+        names: The vCPUs and devices with which the program begins.
+        option: The option of the pattern, for the message.
+
+    Raises:
+        UsageError: It can match none.
+    """
+    parent = pattern.partition(".")[0]
+    if not any(fnmatchcase(name, pattern) or ("." in pattern and fnmatchcase(name, parent)) for name in names):
+        raise UsageError(f"{option}: {pattern!r} is no vCPU or device of this program, which has {', '.join(names)}")
 
 
 def text_of_part(scheme: Any) -> str | None:

@@ -11,7 +11,7 @@ with `EscapedStateError`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
@@ -143,6 +143,17 @@ class Scheme:
     def of(self, name: str) -> Scheme:
         """Return the scheme under which the vCPU or device called `name` runs: this one, unless schemes are mixed."""
         return self
+
+    def require_names(self, names: Sequence[str]) -> None:
+        """Raise if an option names a vCPU or a device that the program does not have.
+
+        Args:
+            names: The vCPUs and devices with which the program begins; a vCPU that one of them starts is its child, as
+                0.0 of 0.
+
+        Raises:
+            UsageError: It does.
+        """
 
     @classmethod
     def part_classes(cls, options: Mapping[str, Any]) -> list[Callable[..., Scheme]]:

@@ -268,3 +268,24 @@ def test_a_section_is_not_interrupted():
     store = Program("store", isa="arm", threads=[[ins("str_", X, 5)]], init={X: 0})
     for options, executions in (("times=1", 2), ("times=0,kills=1", 2)):
         assert explored(store, f"interrupted:scheme=pst,{options}").statistics.executions == executions
+
+
+# -- names of vCPUs --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("driver", ["inline", "trio"])
+@pytest.mark.parametrize("scheme", [
+    "interrupted:vcpus=2", "interrupted:vcpus=dma0", "interrupted:vcpus=2.0", "interrupted:scheme=interrupted:vcpus=7",
+    "mixed:paths=7=hst;*=cas", "mixed:paths=0=interrupted:vcpus=9;*=cas",
+])  # fmt: skip
+def test_an_option_that_names_no_vcpu_of_the_program_is_an_error(scheme, driver):
+    with pytest.raises(UsageError, match="no vCPU or device"):
+        simaie.explore(ADDS, Machine(scheme), driver=driver, executions=1)
+
+
+@pytest.mark.parametrize("scheme", [
+    "interrupted:vcpus=[01]", "interrupted:vcpus=0.*", "interrupted:vcpus=*", "mixed:paths=1=hst;*=cas",
+    "mixed:paths=1.0=hst;*=cas",
+])  # fmt: skip
+def test_a_pattern_of_vcpus_that_there_are_or_may_come_is_none(scheme):
+    assert simaie.explore(ADDS, Machine(scheme), executions=1).statistics.executions == 1
