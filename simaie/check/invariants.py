@@ -46,7 +46,7 @@ def _forbidden(trace: Trace) -> Iterator[Finding]:
         op = event.op
         if _is_direct(event):
             continue
-        stops = op.kind in STOPS_WORLD and event.instruction.second is None
+        stops = op.kind in STOPS_WORLD and not _is_of_two_locations(event)
         if stops or (op.kind in _RAM_ATOMICS and op.cell is None):
             yield Finding(
                 HOST,
@@ -56,6 +56,10 @@ def _forbidden(trace: Trace) -> Iterator[Finding]:
                 addresses=(op.address,) if op.width else (),
                 vcpus=(event.actor,),
             )
+
+
+def _is_of_two_locations(event: Event) -> bool:
+    return event.instruction is not None and event.instruction.second is not None
 
 
 def _is_direct(event: Event) -> bool:
