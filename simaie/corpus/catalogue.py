@@ -17,6 +17,7 @@ from simaie.corpus import (
     registration,
     sharing,
     swp,
+    two_locations,
     weak_hosts,
 )
 from simaie.corpus.arm_idioms import IDIOMS
@@ -37,7 +38,7 @@ __all__ = [
 Entry: TypeAlias = Case | Guest | Idiom | Regression | Violation
 
 _THEMES = (
-    registration, locked_rmw, atomics, llsc, both_kinds, swp, contention, locks,
+    registration, locked_rmw, atomics, llsc, both_kinds, two_locations, swp, contention, locks,
     addresses, page_walk, barriers, weak_hosts, sharing,
 )  # fmt: skip
 _CASES: tuple[Case, ...] = tuple(sorted((c for theme in _THEMES for c in theme.CASES), key=lambda c: c.row))
