@@ -1,4 +1,4 @@
-"""POWER: LARX, STCX, atomic memory operations, LQ, STQ, SYNC and its kinds, EIEIO, ISYNC (Power ISA, books I and II)."""
+"""POWER: LARX, STCX, atomic memory operations, LQ, STQ, SYNC and its kinds, EIEIO, ISYNC (Power ISA)."""
 
 from __future__ import annotations
 
