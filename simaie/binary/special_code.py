@@ -62,8 +62,17 @@ class _Writer:
             given.append(name)
         given += [repr(value) for value in special.plain]
         given += [f"{name}={value!r}" for name, value in special.options]
+        for name, part in special.named:
+            made.append(effect(f"{name} = {self._value((part,))}"))
+            given.append(f"{name}={name}")
         made.append(effect(f"v = await cpu.{special.method}({', '.join(given)})"))
-        return made + self._results(special, "v")
+        return made + self._results(special, "v") + self._moved(special)
+
+    def _moved(self, special: Special) -> list[Statement]:
+        if special.moved is None:
+            return []
+        register = self._register(special.moved[0])
+        return [effect(f"{register} = {register}+{special.moved[1]}&{mask(self._word)}")]
 
     def _pointer(self, name: str, value: tuple[Part, ...]) -> str:
         return name if len(value) == 1 else f"({name}&{mask(self._word)})"
@@ -91,6 +100,7 @@ class _Writer:
             text = f"{name}>>{shift}&{mask(part.width)}" if shift else f"{name}&{mask(part.width)}"
             if special.shift:
                 text = f"int({text})<<{special.shift}"
-            made.append(effect(f"{self._register(part.register)} = {text}"))
+            if part.register:
+                made.append(effect(f"{self._register(part.register)} = {text}"))
             shift += 8 * part.width
         return made

@@ -116,3 +116,37 @@ def test_a_whole_program_of_thousands_of_steps_costs_at_most_two_and_a_half_time
     python, elf = (min(column) for column in zip(*pairs, strict=True))
     print(f"{1 / elf:,.0f} steps a second, {elf / python:.2f} times the cost by hand")
     assert elf / python < 2.5
+
+
+DRAWS, INSTRUCTIONS_A_DRAW = 840, 6
+
+
+def drawn(seed: int) -> int:
+    """As run() of tests/binaries/src/work.c, in Python."""
+    number, done = seed, 0
+    while done != DRAWS:
+        done = done + 1 & 0xFFFF_FFFF
+        number ^= number << 13 & 0xFFFF_FFFF
+        number ^= number >> 17
+        number ^= number << 5 & 0xFFFF_FFFF
+    return number
+
+
+def test_a_whole_program_of_ten_thousand_instructions_costs_little_more_than_its_arithmetic_in_python():
+    """Two threads, malloc, a mutex and printf; nearly all instructions are private, as in most programs."""
+    executions = 50
+    program = binary_program(ELF / "work.aarch64.so", main=[str(DRAWS)])
+
+    def run() -> None:
+        explore(program, Machine("native"), scheduler="random-walk", executions=executions, failures=None)
+
+    def arithmetic() -> None:
+        for _ in range(executions):
+            drawn(1), drawn(2)
+
+    run()
+    pairs = [(seconds(arithmetic), seconds(run)) for _ in range(ROUNDS)]
+    python, whole = (min(column) for column in zip(*pairs, strict=True))
+    print(f"{executions / whole:,.0f} executions of {2 * DRAWS * INSTRUCTIONS_A_DRAW:,} instructions a second, "
+          f"{whole / python:.1f} times the arithmetic in Python")  # fmt: skip
+    assert whole / python < 20

@@ -27,7 +27,7 @@ _TOOLS = {
     "aarch64": ("aarch64-linux-gnu", ("-march=armv8.4-a",), ""),
     "riscv64": ("riscv64-linux-gnu", ("-march=rv64imac_zihintpause_zifencei_zawrs",), ""),
     "mips": ("mips-linux-gnu", ("-mips32r2",), ".set noreorder\n"),
-    "ppc64le": ("powerpc64le-linux-gnu", ("-mpower8",), ""),
+    "ppc64le": ("powerpc64le-linux-gnu", ("-mpower9",), ""),
     "x86-64": ("x86_64-linux-gnu", (), ".intel_syntax noprefix\n"),
 }
 
@@ -89,6 +89,10 @@ def _a64() -> Iterator[str]:
     for option in ("sy", "st", "ld", "ish", "ishst", "ishld", "nsh", "nshst", "nshld", "osh", "oshst", "oshld"):
         yield from (f"dmb {option}", f"dsb {option}")
     yield "mrs x3, tpidr_el0"
+    yield from (".inst 0x99021a5a // stilp w26, w2, [x18]", ".inst 0xd9031bfb // stilp x27, x3, [sp]",
+                ".inst 0xd9010a39 // stilp x25, x1, [x17, #-16]!", ".inst 0x99461bfe // ldiapp w30, w6, [sp]",
+                ".inst 0xd9471aff // ldiapp xzr, x7, [x23]",
+                ".inst 0x99440a9c // ldiapp w28, w4, [x20], #8")  # fmt: skip
 
 
 def _riscv() -> Iterator[str]:
@@ -111,6 +115,8 @@ def _riscv() -> Iterator[str]:
 def _mips() -> Iterator[str]:
     yield from ("ll $2, 0($4)", "ll $2, -8($4)", "sc $2, 12($4)", "pause", "rdhwr $3, $29", "pref 0, 0($4)")
     yield from (f"sync {kind}" for kind in (0, 4, 16, 17, 18, 19))
+    yield from (".word 0x7c823836 # ll $2, 112($4)", ".word 0x7c82ffa6 # sc $2, -1($4)",
+                ".word 0x7c821876 # llwp $2, $3, ($4)", ".word 0x7c820066 # scwp $2, $0, ($4)")  # fmt: skip
 
 
 def _ppc() -> Iterator[str]:
@@ -118,6 +124,11 @@ def _ppc() -> Iterator[str]:
         for base in (0, 5):
             yield from (f"l{letter}arx 3, {base}, 4", f"st{letter}cx. 3, {base}, 4")
     yield from ("lqarx 6, 0, 4", "lqarx 6, 5, 4", "stqcx. 6, 0, 4", "stqcx. 6, 5, 4")
+    for name in ("lwat", "ldat"):
+        yield from (f"{name} 3, 4, {function}" for function in (*range(9), 16))
+    for name in ("stwat", "stdat"):
+        yield from (f"{name} 3, 4, {function}" for function in range(8))
+    yield from ("lq 6, 16(5)", "lq 6, -32(5)", "stq 6, -16(5)", "stq 6, 16(0)")
     yield from ("sync", "lwsync", "ptesync", "eieio", "isync", "dcbt 0, 4")
 
 

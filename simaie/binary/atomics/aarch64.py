@@ -1,4 +1,4 @@
-"""A64: exclusives, acquire and release, FEAT_LSE, FEAT_LSE128, FEAT_LRCPC2, FEAT_LOR, barriers, hints.
+"""A64: exclusives, acquire and release, FEAT_LSE, FEAT_LSE128, FEAT_LRCPC2 and 3, FEAT_LOR, barriers, hints.
 
 Source: Arm ARM DDI 0487, C4.1.
 """
@@ -26,6 +26,8 @@ def decode_aarch64(code: bytes) -> Special | None:
         return _atomic(word)
     if word & 0x3F20_0C00 == 0x1900_0000:
         return _unscaled(word)
+    if word & 0xBF20_EC00 == 0x9900_0800:
+        return _ordered_pair(word)
     if word & 0xFF20_0C00 == 0x1920_0000:
         return _atomic_of_16_bytes(word)
     if word & 0xFFFF_F01F == 0xD503_301F:
@@ -140,6 +142,23 @@ def _unscaled(word: int) -> Special | None:
     if opcode:
         return Special(4, "ldapur", address, options=options, into=_into(first, width))
     return Special(4, "stlur", address, ((_value(first, width),),), options)
+
+
+def _ordered_pair(word: int) -> Special | None:
+    """Decode LDIAPP and STILP; their forms that write the base back move it after a load, before a store."""
+    opcode, width, address = word >> 22 & 3, 8 if word >> 30 & 1 else 4, _base(word)
+    if opcode > 1:
+        return None
+    step = 0 if word >> 12 & 1 else 2 * width
+    if not opcode:
+        step = -step
+        address = address._replace(offset=step)
+    moved = (address.registers[0], step) if step else None
+    options = (("width", width),)
+    pair = _value(word & 31, width), _value(word >> 16 & 31, width)
+    if opcode:
+        return Special(4, "ldiapp", address, options=options, into=pair, moved=moved)
+    return Special(4, "stilp", address, (pair,), options, moved=moved)
 
 
 def _barrier(word: int) -> Special | None:

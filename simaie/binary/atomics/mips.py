@@ -1,4 +1,7 @@
-"""MIPS32: LL, SC, SYNC and PAUSE (MIPS Architecture for Programmers, volume II-A, MD00086)."""
+"""MIPS32: LL, SC, LLWP, SCWP, SYNC and PAUSE (MIPS Architecture for Programmers, volume II-A, MD00086).
+
+Of two words, the first register has the one at the lower address, as in QEMU.
+"""
 
 from __future__ import annotations
 
@@ -11,28 +14,25 @@ _NAMES = (
     "t8", "t9", "k0", "k1", "gp", "sp", "s8", "ra",
 )  # fmt: skip
 _PAUSE = 0x0000_0140
+_LL_OF_RELEASE_6, _SC_OF_RELEASE_6 = 0x36, 0x26  # functions of SPECIAL3
 
 
 def decode_mips(code: bytes) -> Special | None:
     """Return an atomic or ordering instruction at the begin of big-endian `code`; None for any other."""
-    return _decode(int.from_bytes(code[:4], "big"))
+    return _decode(int.from_bytes(code[:4], "big"), big=True)
 
 
 def decode_mipsel(code: bytes) -> Special | None:
     """Return an atomic or ordering instruction at the begin of little-endian `code`; None for any other."""
-    return _decode(int.from_bytes(code[:4], "little"))
+    return _decode(int.from_bytes(code[:4], "little"), big=False)
 
 
-def _decode(word: int) -> Special | None:
+def _decode(word: int, *, big: bool) -> Special | None:
     opcode, register = word >> 26, word >> 16 & 31
     if opcode in (0x30, 0x38):
-        base = word >> 21 & 31
-        address = Address((_NAMES[base],) if base else (), (word & 0xFFFF ^ 0x8000) - 0x8000)
-        into = (Part(_NAMES[register], 4),) if register else ()
-        if opcode == 0x30:
-            return Special(4, "ll", address, into=into)
-        value = Part(_NAMES[register], 4) if register else Part("", 4, 0)
-        return Special(4, "sc", address, ((value,),), into=into)
+        return _linked(word, (word & 0xFFFF ^ 0x8000) - 0x8000, loads=opcode == 0x30)
+    if opcode == 0x1F and word & 63 in (_LL_OF_RELEASE_6, _SC_OF_RELEASE_6):
+        return _of_release_6(word, big=big)
     if word & 0xFFFF_F83F == 0x0000_000F:
         return Special(4, "sync", plain=(word >> 6 & 31,))
     if word == _PAUSE:
@@ -42,3 +42,33 @@ def _decode(word: int) -> Special | None:
     if opcode == 0x33:  # PREF
         return Special(4, "nop")
     return None
+
+
+def _of_release_6(word: int, *, big: bool) -> Special | None:
+    """Decode LL and SC with an offset of nine bits, LLWP and SCWP."""
+    loads = word & 63 == _LL_OF_RELEASE_6
+    if not word >> 6 & 1:
+        return _linked(word, (word >> 7 & 511 ^ 256) - 256, loads=loads)
+    if word >> 7 & 15:
+        return None
+    first, second = _part(word >> 16 & 31), _part(word >> 11 & 31)
+    pair = (second, first) if big else (first, second)
+    if loads:
+        return Special(4, "llwp", _address(word, 0), into=pair)
+    return Special(4, "scwp", _address(word, 0), (pair,), into=(first,))
+
+
+def _linked(word: int, offset: int, *, loads: bool) -> Special:
+    address, register = _address(word, offset), _part(word >> 16 & 31)
+    into = (register,) if register.register else ()
+    return Special(4, "ll", address, into=into) if loads else Special(4, "sc", address, ((register,),), into=into)
+
+
+def _address(word: int, offset: int) -> Address:
+    base = word >> 21 & 31
+    return Address((_NAMES[base],) if base else (), offset)
+
+
+def _part(number: int) -> Part:
+    """Return a register as a value or a target; the constant 0 for the register that is always zero."""
+    return Part(_NAMES[number], 4) if number else Part("", 4, 0)

@@ -45,9 +45,11 @@ class Special(NamedTuple):
         values: The other arguments. Each is a number made of parts, the lowest first: a pair has two.
         options: The keyword arguments.
         plain: Positional arguments that are constants, such as the kind of a barrier.
-        into: The parts of registers that receive the result, the lowest first.
+        named: The keyword arguments whose values are in registers.
+        into: The parts of registers that receive the result, the lowest first; a constant drops its bits.
         shift: The number of bits by which the result is shifted to the left, for condition registers.
         condition: The condition field of A32, by which the instruction is skipped; 14 for always.
+        moved: A register and what is added to it afterwards, for an address that is written back; None if it is not.
     """
 
     size: int
@@ -56,9 +58,11 @@ class Special(NamedTuple):
     values: tuple[tuple[Part, ...], ...] = ()
     options: tuple[tuple[str, int | str], ...] = ()
     plain: tuple[str | int, ...] = ()
+    named: tuple[tuple[str, Part], ...] = ()
     into: tuple[Part, ...] = ()
     shift: int = 0
     condition: int = 14
+    moved: tuple[str, int] | None = None
 
     def __str__(self) -> str:
         """The call as the golden table shows it."""
@@ -67,7 +71,9 @@ class Special(NamedTuple):
                   for value in self.values]  # fmt: skip
         given += [repr(value) for value in self.plain]
         given += [f"{name}={value!r}" for name, value in self.options]
+        given += [f"{name}={part}" for name, part in self.named]
         result = f"{','.join(map(str, self.into))} = " if self.into else ""
         shift = f" << {self.shift}" if self.shift else ""
         condition = f" if {self.condition}" if self.condition != 14 else ""
-        return f"{result}{self.method}({', '.join(given)}){shift}{condition}"
+        moved = f"; {self.moved[0]} += {self.moved[1]}" if self.moved else ""
+        return f"{result}{self.method}({', '.join(given)}){shift}{condition}{moved}"
