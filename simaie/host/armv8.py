@@ -112,7 +112,7 @@ def _picked(past: Past, order: int) -> int:
 
 
 class Armv8Memory(GraphMemory):
-    """A host of Armv8-A.
+    """Armv8-A: loads and stores in any order that dependencies, barriers and acquire or release accesses allow.
 
     Args:
         endian: Byte order of guest RAM.

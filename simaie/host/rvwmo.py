@@ -83,7 +83,7 @@ class Rvwmo(Model):
 
 
 class RvwmoMemory(GraphMemory):
-    """A host of RISC-V.
+    """RISC-V (RVWMO): loads and stores in any order that dependencies, fences and aq or rl accesses allow.
 
     Args:
         endian: Byte order of guest RAM.
