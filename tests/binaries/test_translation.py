@@ -118,6 +118,7 @@ CASES = [  # target, instruction and return, registers before, what the vCPU ret
     ("aarch64", "ff1a47d9c0035fd6", {"x23": 64}, BOTH, ("ldiapp", (64,), {"width": 8}), {"x7": HIGH, "x23": 64}),
     ("aarch64", "390a01d9c0035fd6", {"x17": 64, "x25": LOW, "x1": HIGH}, 0, ("stilp", (48, BOTH), {"width": 8}),
      {"x17": 48}),
+    ("aarch64", "417c7fc8c0035fd6", {"x2": 64}, BOTH, ("ldxp", (64,), {"width": 8}), {"x1": LOW}),  # into XZR
     ("ppc64le", "8c84647c2000804e", {"r4": 64, "r5": HIGH}, 9,
      ("lwat", (64, HIGH & 0xFFFF_FFFF), {"function": 16, "compare": 64}), {"r3": 9}),
     ("ppc64le", "e0ffc5e02000804e", {"r5": 64}, BOTH, ("lq", (32,), {}), {"r6": HIGH, "r7": LOW}),
@@ -149,6 +150,12 @@ def patched(target: str, new: bytes) -> tuple[Code, Callable[..., Any]]:
     changed = Image("patched", new, image.abi, [region._replace(content=content)], image.writable, image.symbols)
     code = Code(changed)
     return code, code.block(function.address)
+
+
+def test_invalid_forms_of_power_are_not_decoded():
+    """LQ into an odd register, and over its own base."""
+    for word in (0xE0E50000, 0xE0C60000):
+        assert DECODERS["ppc64le"](word.to_bytes(4, "little")) is None
 
 
 @pytest.mark.parametrize("abi", sorted(DECODERS))

@@ -85,7 +85,7 @@ def _pair(word: int, load: str, o0: int, options: tuple[tuple[str, int | str], .
     width = int(options[0][1])
     status, second, first = word >> 16 & 31, word >> 10 & 31, word & 31
     if load:
-        into = Part(f"x{first}", width), Part(f"x{second}", width)
+        into = _value(first, width), _value(second, width)  # XZR has no name: that half is dropped
         return Special(4, "ldaxp" if o0 else "ldxp", _base(word), options=options, into=into)
     value = _value(first, width), _value(second, width)
     return Special(4, "stlxp" if o0 else "stxp", _base(word), (value,), options, into=_into(status, 4))

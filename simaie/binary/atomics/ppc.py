@@ -81,8 +81,8 @@ def _quadword(word: int) -> Special | None:
     """Decode LQ and STQ, whose even register is the high half."""
     first, base, loads = word >> 21 & 31, word >> 16 & 31, word >> 26 == 56
     low, scale = (word & 15, 15) if loads else (word & 3, 3)
-    if first & 1 or low != (0 if loads else 2):
-        return None
+    if first & 1 or low != (0 if loads else 2) or (loads and first == base):
+        return None  # invalid forms: an odd register, and a load over its own base
     offset = (word & 0xFFFF & ~scale ^ 0x8000) - 0x8000
     address = Address((f"r{base}",) if base else (), offset)
     pair = Part(f"r{first + 1}", 8), Part(f"r{first}", 8)
