@@ -35,10 +35,19 @@ COMMON = ("-O2", "-g1", "-nostdlib", "-fno-stack-protector", "-ffreestanding", "
 LIBRARY = Path("/usr/lib/x86_64-linux-gnu/libck.a")
 
 
+@functools.cache
+def has_limits(compiler: str) -> bool:
+    """Whether a compiler finds the <limits.h> of a C library, which the headers include."""
+    asked = [compiler, "-E", "-x", "c", "-"]
+    return subprocess.run(asked, input=b"#include <limits.h>", capture_output=True, check=False).returncode == 0
+
+
 def headers_in(folder: Path, compiler: str) -> Path:
     """Return a folder of Concurrency Kit's headers alone; skip the test if they or a compiler are missing."""
     if not (SYSTEM / "ck_spinlock.h").exists() or shutil.which(compiler) is None:
         pytest.skip(f"Concurrency Kit's headers (libck-dev) or {compiler} are not installed")
+    if not has_limits(compiler):
+        pytest.skip(f"the headers of the C library for {compiler} are not installed (Debian: libc6-dev-*-cross)")
     headers = folder / "headers"
     if not headers.exists():
         headers.mkdir()
