@@ -20,6 +20,7 @@ from simaie.host.memory import HostFactory, fill, order_of, require_factory
 from simaie.host.pages import PageTable
 from simaie.host.ram import Endian
 from simaie.host.sc import ScMemory
+from simaie.op import device_name
 from simaie.plugins import Spec
 from simaie.protocols import (
     HostMemory,
@@ -265,6 +266,17 @@ class Machine:
             raise UsageError(
                 f"program {program.name!r} is {program.byte_order}-endian: use Machine(endian={program.byte_order!r})"
             )
+
+    def require_named(self, program: Program) -> None:
+        """Raise UsageError if an option of the scheme names a vCPU that `program` does not have."""
+        scheme = self.scheme_class
+        if scheme is not None and scheme.require_named is Scheme.require_named:
+            return
+        host = Host()
+        vcpus = map(str, range(len(program.threads)))
+        devices = map(device_name, range(len(program.devices)))
+        made = self.make_scheme(host, PageTable(host, {}), self.facts_of(program))
+        made.require_named((*vcpus, *devices))
 
     def facts_of(self, program: Program) -> Facts:
         """Return the facts that a scheme receives when `program` runs."""

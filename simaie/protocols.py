@@ -374,7 +374,7 @@ class VCpu(Protocol):
 class Promise(StrEnum):
     """A property that a scheme promises to keep; checkers demand only what a scheme promises."""
 
-    MUTEXES_ONLY = "mutexes-only"  # no host atomic on guest RAM: mutexes and pointer-size atomics only
+    MUTEXES_ONLY = "mutexes-only"  # no host atomic on guest RAM: mutexes, pointer-size atomics; CAS2 may stop the world
     ONE_LOCK = "one-lock"  # at most one mutex per vCPU at a time, and no mutex between instructions
     REGISTERED_BY_ATOMICS = "registered-by-atomics"  # entries appear only for granules used atomically
 

@@ -24,8 +24,8 @@ def host_operations(trace: Trace) -> Iterable[Finding]:
     """Find host atomics on guest RAM and stopped worlds, under a scheme that promises to need only mutexes.
 
     Atomics on the emulator's own cells, one pointer wide, are part of the promise; so is what a device does past the
-    scheme. An instruction on two locations may stop the world, since a mutex for each location makes neither of them
-    wait for the other. One finding per operation.
+    scheme. An instruction with two locations may stop the world: one mutex cannot protect both. One finding per
+    operation.
     """
     if Promise.MUTEXES_ONLY not in trace.promises or _SUSPICIOUS.isdisjoint(trace.kinds):
         return ()
@@ -46,7 +46,7 @@ def _forbidden(trace: Trace) -> Iterator[Finding]:
         op = event.op
         if _is_direct(event):
             continue
-        stops = op.kind in STOPS_WORLD and not _is_of_two_locations(event)
+        stops = op.kind in STOPS_WORLD and not _has_two_locations(event)
         if stops or (op.kind in _RAM_ATOMICS and op.cell is None):
             yield Finding(
                 HOST,
@@ -58,7 +58,8 @@ def _forbidden(trace: Trace) -> Iterator[Finding]:
             )
 
 
-def _is_of_two_locations(event: Event) -> bool:
+def _has_two_locations(event: Event) -> bool:
+    """Whether an operation belongs to an instruction that accesses two locations indivisibly."""
     return event.instruction is not None and event.instruction.second is not None
 
 

@@ -69,7 +69,6 @@ class ActorTable:
         self.live: list[Any] = []
         self.to_advance: deque[Actor] = deque()
         self.changed = True
-        scheme.require_names([*map(str, range(len(program.threads))), *map(device_name, range(len(program.devices)))])
         for number, thread in enumerate(program.threads):
             code = thread if callable(thread) else partial(program.start, thread)
             self.live.append(self._make(str(number), (number,), self._cpu_class, code))

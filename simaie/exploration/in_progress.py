@@ -126,6 +126,7 @@ class Exploration:
             _require_decisions(self.scheduler, machine)
         self._task = Task(program, machine, scheduler, seed, checkers, driver, coverage, check_determinism)
         machine = machine.for_program(program)
+        machine.require_named(program)
         machine = machine.for_search(program) if self.scheduler.exhaustive else machine
         self.program, self.machine = program, machine
         self.seed, self.execution_limit, self.seconds = seed, executions, seconds

@@ -7,6 +7,10 @@ again, even if it lies in another granule. If an access crosses a granule or a p
 or tested, though each page is translated. A plain store takes the lock only if the granule was used atomically before.
 A vCPU holds at most one lock at a time, so no lock order is needed.
 
+A compare-and-swap of two locations (CAS2 of m68k) would need the locks of two granules. It runs with the world stopped,
+when no other vCPU is inside an instruction and so none holds a lock; its stores are checked as plain stores are. The
+published designs are for Arm and x86, which have no such instruction: this is deduced from the one-lock rule.
+
 The key of a lock is the guest-virtual address in user mode and the physical address in full-system mode.
 """
 
@@ -24,6 +28,7 @@ from simaie.host.host import Ranges, join_words, split_words
 from simaie.op import Function
 from simaie.protocols import MachineFacts, Promise, VCpu
 from simaie.schemes.scheme import Scheme
+from simaie.schemes.stopping import StoppingScheme
 from simaie.schemes.two_places import compare_two_alone
 
 __all__ = ["AieScheme", "HelperState", "Reservation", "present_if_deep"]
@@ -78,7 +83,7 @@ class HelperState:
         self.stopped = False
 
 
-class AieScheme(Scheme):
+class AieScheme(StoppingScheme):
     """Base of the AIE schemes: locked instructions and checked stores.
 
     A revision implements `get_lock` and `check`, which find the lock of a granule.
@@ -195,24 +200,11 @@ class AieScheme(Scheme):
     def cmpxchg_two(
         self, cpu: VCpu, addresses: tuple[int, int], width: int, expected: tuple[int, int], new: tuple[int, int]
     ) -> Awaitable[int]:
-        """Perform the instruction with the world stopped: no lock of a granule keeps plain loads out.
-
-        The stores are checked, since they end reservations. No other vCPU holds a lock while the world is stopped.
-        """
-        stop, resume = partial(self._stop_world, cpu), partial(self._resume_world, cpu)
+        """Perform the instruction with the world stopped; its stores are checked."""
+        stop, resume = partial(self.stop_world, cpu), partial(self.resume_world, cpu)
         return compare_two_alone(
-            self, cpu, addresses, width, expected, new, stop=stop, resume=resume,
-            store=lambda address, value: self.store(cpu, address, width, value),
-        )  # fmt: skip
-
-    async def _stop_world(self, cpu: VCpu) -> None:
-        await self.host.begin_exclusive()
-        cpu.local.stopped = True
-
-    async def _resume_world(self, cpu: VCpu) -> None:
-        if cpu.local.stopped:
-            cpu.local.stopped = False
-            await self.host.end_exclusive()
+            self, cpu, addresses, width, expected, new, stop=stop, resume=resume, store=self.store
+        )
 
     async def load_locked(self, cpu: VCpu, address: int, width: int) -> int:
         """Load in a locked instruction, at most 8 bytes.
@@ -240,6 +232,6 @@ class AieScheme(Scheme):
         return None
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
-        """Take an exception: release the lock, end the locked instruction, and resume the world."""
+        """Take an exception: release the lock, end the locked instruction, and resume a stopped world."""
         await self.lock_disable(cpu)
-        await self._resume_world(cpu)
+        await self.resume_world(cpu)

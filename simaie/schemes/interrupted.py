@@ -26,7 +26,7 @@ from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, VCpu, require_one_of
-from simaie.schemes.parts import classes_of, make_part, require_match, spec_of_part
+from simaie.schemes.parts import classes_of, make_part, require_one_named, spec_of_part
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["KILLED", "Interruptible"]
@@ -51,7 +51,7 @@ class Interruptible(Scheme):
         scheme: The scheme that is interrupted: a text with ``&`` between options, or what `simaie.Machine` accepts.
         times: How often an exception may arrive at each vCPU.
         kills: 1 if each vCPU may be killed, else 0.
-        vcpus: Which vCPUs this concerns: a name, or a pattern such as ``*``.
+        vcpus: Which vCPUs this concerns: the name of one that the program has, or a pattern such as ``*``.
         **usual: Options of `Scheme`; they do not concern the other scheme.
     """
 
@@ -92,10 +92,10 @@ class Interruptible(Scheme):
         scheme = self.inner.of(name)
         return _Exposed(scheme, self.times, self.kills) if fnmatchcase(name, self.vcpus) else scheme
 
-    def require_names(self, names: Sequence[str]) -> None:
-        """Raise if no vCPU or device can be one that this concerns."""
-        require_match(self.vcpus, names, "vcpus")
-        self.inner.require_names(names)
+    def require_named(self, names: Sequence[str]) -> None:
+        """Raise UsageError if the program lacks a vCPU that this scheme or the other one names."""
+        require_one_named("the option vcpus of the scheme interrupted", self.vcpus, names)
+        self.inner.require_named(names)
 
     def map_accesses(self) -> None:
         """Have the other scheme put its fences and orders around accesses."""

@@ -12,7 +12,7 @@ from simaie.host.host import Host, Mutex, Ranges
 from simaie.host.pages import PageTable
 from simaie.op import Function
 from simaie.protocols import MachineFacts, VCpu, require_one_of
-from simaie.schemes.scheme import Scheme
+from simaie.schemes.stopping import StoppingScheme
 
 __all__ = ["RESERVATIONS", "Linked", "LinkedScheme", "LinkedState"]
 
@@ -48,7 +48,7 @@ class LinkedState:
         self.in_section = False
 
 
-class LinkedScheme(Scheme):
+class LinkedScheme(StoppingScheme):
     """Base of schemes for guests with LL/SC.
 
     Args:
@@ -113,7 +113,7 @@ class LinkedScheme(Scheme):
             at: Physical address of the first byte.
         """
 
-    # -- locks and the stopped world ------------------------------------------------------------
+    # -- locks and indivisible sections ---------------------------------------------------------
 
     async def lock(self, cpu: VCpu, mutex: Mutex) -> None:
         """Take `mutex`, which the vCPU holds until `unlock` or an exception."""
@@ -126,17 +126,6 @@ class LinkedScheme(Scheme):
         if held is not None:
             cpu.local.held = None
             await held.unlock()
-
-    async def stop_world(self, cpu: VCpu) -> None:
-        """Stop the world until `resume_world` or an exception."""
-        await self.host.begin_exclusive()
-        cpu.local.stopped = True
-
-    async def resume_world(self, cpu: VCpu) -> None:
-        """Resume the world if this vCPU has stopped it."""
-        if cpu.local.stopped:
-            cpu.local.stopped = False
-            await self.host.end_exclusive()
 
     async def begin_section(self, cpu: VCpu) -> None:
         """Begin an indivisible section, which lasts until `end_section` or an exception."""

@@ -6,7 +6,7 @@ scheme are two processes.
 
 Paths are listed as ``PATTERN=SCHEME`` with ``;`` between them, as in ``0=monitor-spin;*=cas``. A vCPU takes the first
 path whose pattern matches its name: ``0`` is vCPU 0, ``0.*`` its children, ``dma0`` the first device, ``*`` all. The
-last must be among the paths.
+last must be among the paths. A vCPU that a path names without wildcards must exist.
 Between the options of a scheme stands ``&``, since a comma ends the list: ``0=hst:sc=mutex&marks=false;*=cas``.
 """
 
@@ -24,7 +24,7 @@ from simaie.host.pages import PageTable
 from simaie.host.wakeups import Wakeups
 from simaie.plugins import Spec
 from simaie.protocols import MachineFacts, VCpu
-from simaie.schemes.parts import classes_of, make_part, require_match, spec_of_part, text_of_part
+from simaie.schemes.parts import classes_of, make_part, require_one_named, spec_of_part, text_of_part
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["Mixed", "mixture"]
@@ -118,12 +118,11 @@ class Mixed(Scheme):
         """Return the scheme of the first path that matches the vCPU or device."""
         return next(scheme.of(name) for pattern, scheme in self.paths.items() if fnmatchcase(name, pattern))
 
-    def require_names(self, names: Sequence[str]) -> None:
-        """Raise if a path is for no vCPU or device."""
+    def require_named(self, names: Sequence[str]) -> None:
+        """Raise UsageError if the program lacks a vCPU or device that a path names."""
         for pattern, scheme in self.paths.items():
-            if pattern != _EVERYTHING:
-                require_match(pattern, names, "paths")
-            scheme.require_names(names)
+            require_one_named("a path of a mixture of schemes", pattern, names)
+            scheme.require_named(names)
 
     @classmethod
     def part_classes(cls, options: Mapping[str, Any]) -> list[Callable[..., Scheme]]:

@@ -7,7 +7,6 @@ them stands ``&`` instead, as in ``interrupted:scheme=hst:sc=mutex&marks=false,t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from simaie import plugins
@@ -18,30 +17,15 @@ from simaie.plugins import Spec
 from simaie.protocols import MachineFacts
 from simaie.schemes.scheme import Scheme
 
-__all__ = ["classes_of", "make_part", "require_match", "spec_of_part", "text_of_part"]
+__all__ = ["classes_of", "make_part", "require_one_named", "spec_of_part", "text_of_part"]
 
 _BETWEEN_OPTIONS = "&"
+_WILDCARDS = frozenset("*?[")
 
 
 def spec_of_part(text: str) -> Spec:
     """Return the scheme of a part that `text` spells."""
     return Spec.of(text.replace(_BETWEEN_OPTIONS, ","), "the scheme of a part")
-
-
-def require_match(pattern: str, names: Sequence[str], option: str) -> None:
-    """Raise if a pattern can match none of the vCPUs and devices of a program, nor a child of one.
-
-    Args:
-        pattern: The pattern, as for `fnmatch`.
-        names: The vCPUs and devices with which the program begins.
-        option: The option of the pattern, for the message.
-
-    Raises:
-        UsageError: It can match none.
-    """
-    parent = pattern.partition(".")[0]
-    if not any(fnmatchcase(name, pattern) or ("." in pattern and fnmatchcase(name, parent)) for name in names):
-        raise UsageError(f"{option}: {pattern!r} is no vCPU or device of this program, which has {', '.join(names)}")
 
 
 def text_of_part(scheme: Any) -> str | None:
@@ -84,3 +68,21 @@ def classes_of(scheme: Any) -> list[Callable[..., Scheme]]:
         factory, options = plugins.resolve(plugins.SCHEMES, spec.name), spec.options
     inner = factory.part_classes(options) if isinstance(factory, type) and issubclass(factory, Scheme) else []
     return [factory, *inner]
+
+
+def require_one_named(option: str, pattern: str, names: Sequence[str]) -> None:
+    """Raise UsageError if `pattern` is the name of a vCPU that does not exist.
+
+    The name of a child begins with that of its first ancestor, which must exist. A pattern with wildcards may match
+    nothing, so that one machine suits programs with different numbers of vCPUs.
+
+    Args:
+        option: What has the pattern, for the message.
+        pattern: The name, or a pattern.
+        names: The names of the vCPUs and devices that the program begins with.
+    """
+    if _WILDCARDS.isdisjoint(pattern) and pattern.partition(".")[0] not in names:
+        raise UsageError(
+            f"{option} names the vCPU {pattern!r}, but the program has {', '.join(names)}; a pattern such as "
+            f"{pattern + '*'!r} may match none"
+        )

@@ -144,17 +144,6 @@ class Scheme:
         """Return the scheme under which the vCPU or device called `name` runs: this one, unless schemes are mixed."""
         return self
 
-    def require_names(self, names: Sequence[str]) -> None:
-        """Raise if an option names a vCPU or a device that the program does not have.
-
-        Args:
-            names: The vCPUs and devices with which the program begins; a vCPU that one of them starts is its child, as
-                0.0 of 0.
-
-        Raises:
-            UsageError: It does.
-        """
-
     @classmethod
     def part_classes(cls, options: Mapping[str, Any]) -> list[Callable[..., Scheme]]:
         """Return the classes of the schemes of which it consists with these options, apart from itself."""
@@ -164,6 +153,13 @@ class Scheme:
     def parts(self) -> tuple[Scheme, ...]:
         """This scheme, and those that it mixes."""
         return (self,)
+
+    def require_named(self, names: Sequence[str]) -> None:
+        """Raise UsageError if an option names a vCPU that the program does not have.
+
+        Args:
+            names: The names of the vCPUs and devices that the program begins with.
+        """
 
     def enter(self, cpu: VCpu) -> None:
         """Set up the scheme's local state of a new vCPU."""

@@ -20,7 +20,7 @@ async def compare_two_alone(
     *,
     stop: Callable[[], Awaitable[None]] | None = None,
     resume: Callable[[], Awaitable[None]] | None = None,
-    store: Callable[[int, int], Awaitable[None]] | None = None,
+    store: Callable[[VCpu, int, int, int], Awaitable[None]] | None = None,
 ) -> int:
     """Perform the instruction while no other vCPU is inside one.
 
@@ -35,7 +35,8 @@ async def compare_two_alone(
         new: The values to store.
         stop: Stops the world, and notes it for exceptions; None for the operation of the host alone.
         resume: Resumes the world.
-        store: Stores a value at a guest-virtual address; None for the stores of the host alone.
+        store: Stores to one location as `Scheme.store` does, if the scheme keeps records of stores; None for a plain
+            store of the host.
 
     Returns:
         Both old values as one number, whose low half is that of the first location.
@@ -46,6 +47,6 @@ async def compare_two_alone(
     old = [await host.load_ranges(ranges) for ranges in places]
     if tuple(old) == expected:
         for address, ranges, value in zip(addresses, places, new, strict=True):
-            await (host.store_ranges(ranges, value) if store is None else store(address, value))
+            await (store(cpu, address, width, value) if store else host.store_ranges(ranges, value))
     await (resume or host.end_exclusive)()
     return old[0] | old[1] << 8 * width

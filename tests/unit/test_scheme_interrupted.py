@@ -263,29 +263,23 @@ def test_wrong_options_are_refused(options):
         Machine(f"interrupted:{options}").check_options()
 
 
+@pytest.mark.parametrize("path", ["7", "dma0", "7.0", "-1"])
+def test_a_vcpu_that_is_named_must_exist(path):
+    """As the one that is interrupted, as a path of a mixture, and within both."""
+    named = f"interrupted:vcpus={path}"
+    for scheme in (named, {path: "cas", "*": "cas"}, f"interrupted:scheme={named}", {"*": named}):
+        with pytest.raises(UsageError, match=f"{path!r}.* 0, 1"):
+            explored(ADDS, scheme)
+
+
+@pytest.mark.parametrize("path", ["0", "1", "1.0", "7*", "[7]", "*"])
+def test_a_vcpu_that_exists_a_child_or_a_pattern_may_be_named(path):
+    assert explored(ADDS, f"interrupted:vcpus={path}").verdict == "holds"
+    assert explored(ADDS, {path: "cas", "*": "cas"}).verdict == "holds"
+
+
 def test_a_section_is_not_interrupted():
     """The store of pst is one, so nothing comes between the check of the page and the store: one place to arrive."""
     store = Program("store", isa="arm", threads=[[ins("str_", X, 5)]], init={X: 0})
     for options, executions in (("times=1", 2), ("times=0,kills=1", 2)):
         assert explored(store, f"interrupted:scheme=pst,{options}").statistics.executions == executions
-
-
-# -- names of vCPUs --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("driver", ["inline", "trio"])
-@pytest.mark.parametrize("scheme", [
-    "interrupted:vcpus=2", "interrupted:vcpus=dma0", "interrupted:vcpus=2.0", "interrupted:scheme=interrupted:vcpus=7",
-    "mixed:paths=7=hst;*=cas", "mixed:paths=0=interrupted:vcpus=9;*=cas",
-])  # fmt: skip
-def test_an_option_that_names_no_vcpu_of_the_program_is_an_error(scheme, driver):
-    with pytest.raises(UsageError, match="no vCPU or device"):
-        simaie.explore(ADDS, Machine(scheme), driver=driver, executions=1)
-
-
-@pytest.mark.parametrize("scheme", [
-    "interrupted:vcpus=[01]", "interrupted:vcpus=0.*", "interrupted:vcpus=*", "mixed:paths=1=hst;*=cas",
-    "mixed:paths=1.0=hst;*=cas",
-])  # fmt: skip
-def test_a_pattern_of_vcpus_that_there_are_or_may_come_is_none(scheme):
-    assert simaie.explore(ADDS, Machine(scheme), executions=1).statistics.executions == 1
