@@ -1,15 +1,19 @@
-"""Campaigns: what a shard costs in the store, and how long a large store takes to say how it is."""
+"""Campaigns: what a shard costs in the store, how long a large store takes to say how it is, and several workers."""
 
 from __future__ import annotations
 
+import os
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
+from processor_time import took
 
-from simaie.campaign import CampaignFile, Explore, Store, status_of
+from simaie.campaign import CampaignFile, Explore, Processes, Status, Store, run_campaign, status_of
+from simaie.campaign.crew import Crew
 from simaie.campaign.planning import plan
 from simaie.campaign.sketch import Sketch
 from simaie.campaign.unit import Ending, Result
@@ -65,3 +69,46 @@ def test_a_store_of_a_million_shards_says_how_it_is_in_a_second(tmp_path: Path) 
     assert pending[0].holes == (17,)
     assert took < 1.0
     assert peak < 20e6
+
+
+#: Shards of a second or two, of half a minute in all.
+SPLIT = CampaignFile(
+    explore=(
+        Explore(targets=("treiber-stack-arm",), schemes=("native",), schedulers=("pos",), seeds=24, executions=6_000),
+    )
+)
+#: The least speed-up by two processes.
+TWICE = 1.9
+
+
+def split(path: Path, crew: Callable[[], Crew]) -> Callable[[], None]:
+    """Return what runs the campaign to its end, with a new store."""
+    return lambda: assert_complete(run_campaign(path / f"{time.monotonic_ns()}.simaie", SPLIT, crew))
+
+
+def assert_complete(status: Status) -> None:
+    """Check that every seed was run."""
+    assert status.shards == 24
+
+
+def test_two_processes_run_a_campaign_nearly_twice_as_fast(tmp_path: Path) -> None:
+    one, two = (took(split(tmp_path, lambda workers=workers: Processes(workers)), workers) for workers in (1, 2))
+    print(
+        f"\none process: {one.wall:.1f} s, two: {two.wall:.1f} s: {one.wall / two.wall:.2f}x on the clock, "
+        f"{one.processor / two.busiest:.2f}x by the busiest process"
+    )
+    assert one.processor / two.busiest >= TWICE
+    if os.getloadavg()[0] < 2.5:  # else other programs share the two cores
+        assert one.wall / two.wall >= TWICE
+
+
+def test_a_worker_of_a_cluster_is_hardly_slower_than_a_process(tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="dask is an optional extra: pip install 'simaie[distributed]'")
+    from simaie.campaign.on_dask import dask_crew
+
+    with dask_crew("local:1") as crew:
+        clock = min(took(split(tmp_path, crew), 1).wall for _ in range(2))
+    here = min(took(split(tmp_path, lambda: Processes(1)), 1).wall for _ in range(2))
+    print(f"\none process: {here:.1f} s, one worker of dask: {clock:.1f} s, {clock / here:.3f} of it")
+    if os.getloadavg()[0] < 2.5:
+        assert clock / here < 1.05

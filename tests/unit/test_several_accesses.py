@@ -9,7 +9,7 @@ import simaie
 from simaie import Barrier, Machine, Program, explore, ins, replay
 from simaie.exploration.architecture import architecture_machine
 from simaie.guest.isa import ISAS
-from simaie.op import Kind
+from simaie.op import Kind, Role
 from simaie.schemes.native import Native
 
 X, Y = 0x100, 0x200
@@ -93,7 +93,7 @@ def both(name="both"):
 
 
 @pytest.mark.parametrize("scheme", ["native", "cas", "aie-rfc", "aie-v2"])
-@pytest.mark.parametrize("host", ["sc", "tso"])
+@pytest.mark.parametrize("host", ["sc", "tso", "armv8"])
 def test_a_compare_and_swap_of_two_locations_is_indivisible(scheme, host):
     report = explore(both(), Machine(scheme, host=host), scheduler="dpor")
     assert report.verdict == "holds"
@@ -102,16 +102,27 @@ def test_a_compare_and_swap_of_two_locations_is_indivisible(scheme, host):
 
 
 @pytest.mark.parametrize("scheme", ["aie-rfc", "aie-v2"])
-def test_under_aie_it_stops_the_world_and_its_stores_are_checked(scheme):
-    """A granule that was used atomically is locked for the store, as for any, so that reservations of it end."""
-    code = [ins("cas", Y, 0, 2), ins("cas2", X, Y, 0, 2, 1, 3)]
-    program = Program("p", isa="m68k", threads=[code], init={X: 0, Y: 0})
-    trace = execute(program, Machine(scheme))
-    within = [event.op for event in trace.events if event.instruction.mnemonic == "cas2.l"]
-    kinds = [op.kind for op in within]
-    assert (kinds[0], kinds[-1]) == (Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE)
-    assert kinds.count(Kind.LOCK) == kinds.count(Kind.UNLOCK) == 1
-    assert not explore(program, Machine(scheme), scheduler="dpor").failures
+@pytest.mark.parametrize("other", [ins("cas", X, 0, 2, into="r"), ins("store", X, 2)])
+def test_under_aie_it_is_indivisible_next_to_locked_instructions_and_stores(scheme, other):
+    """Whichever comes first, X has what the second one makes of it; Y changes if X was 0."""
+    codes = [[ins("cas2", X, Y, 0, 0, 1, 16, into="r")], [other]]
+    program = Program("next-to", isa="m68k", threads=codes, init={X: 0, Y: 0})
+    for host in ("sc", "tso"):
+        report = explore(program, Machine(scheme, host=host), scheduler="dpor")
+        assert report.verdict == "holds"
+        memory = {(each.as_dict()[f"[{X:#x}]"], each.as_dict()[f"[{Y:#x}]"]) for each in report.outcomes}
+        assert memory == {(1 if other.name == "cas" else 2, 16), (2, 0)}
+
+
+def test_under_aie_its_stores_are_checked_and_revoke_as_plain_stores_do():
+    """Only the granule of X is registered, so one lock is taken and one set emptied; and only if it stores."""
+    code = [ins("cas", X, 0, 1), ins("cas2", X, Y, 1, 0, 2, 3), ins("cas2", X, Y, 1, 0, 4, 5)]
+    program = Program("told", isa="m68k", threads=[code], init={X: 0, Y: 0})
+    trace = execute(program, Machine("aie-rfc:checked_store_revokes=true"))
+    ops = [event.op for event in trace.events if event.instruction.mnemonic == "cas2.l"]
+    assert [op.kind for op in ops].count(Kind.LOCK) == 1
+    assert [op.cell.role for op in ops if op.kind is Kind.UPDATE] == [Role.RESERVATIONS]
+    assert trace.outcome[f"[{X:#x}]"] == 2
 
 
 def test_a_failing_one_stores_nothing_and_returns_both_old_values():
