@@ -20,7 +20,7 @@ except ImportError:  # this system has no such limits
 
 __all__ = ["guarded"]
 
-#: What is set of the alarm when a deadline has passed, in seconds: 0 would turn it off.
+#: The alarm of a deadline that has passed rings after this time, in seconds. A time of 0 would turn it off.
 _SOON = 0.001
 
 

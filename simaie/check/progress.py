@@ -121,8 +121,8 @@ def _wait(trace: Trace, vcpu: str, op: Op, held: dict[Cell | None, tuple[str, in
         holder = held.get(op.cell)
         return Wait(vcpu, op.location, (holder[0],), holder[1]) if holder else Wait(vcpu, op.location)
     if op.sleeps:
-        futex = op.cell is not None and op.cell.address is not None
-        where = f"on the futex at {op.cell.address:#x}" if futex and op.cell is not None else f"in {op.note}"
+        futex = None if op.cell is None else op.cell.address
+        where = f"in {op.note}" if futex is None else f"on the futex at {futex:#x}"
         return Wait(vcpu, f"a wake-up, asleep {where}")
     if op.kind is Kind.AWAIT:
         until = op.function.name if op.function is not None and op.function.name != UNTIL else "another value"

@@ -37,6 +37,8 @@ __all__ = [
 
 _Nothing: TypeAlias = Coroutine[Any, Any, None]
 
+#: The names of flags in traces: of all vCPUs, and of one.
+_EVENTS, _INTERRUPT, _TOKEN = "events", "interrupt of vCPU {}", "token of vCPU {}"
 _ENDS = "whether the sleep ends without a wake-up"
 
 
@@ -45,13 +47,13 @@ def wait_for_event(cpu: Any, mnemonic: str, *, spurious: bool) -> _Nothing:
     require_one_of("spurious", spurious, (False, True))
     if not _sleeps(cpu, mnemonic):
         return _hint(cpu, mnemonic)
-    asleep = partial(_asleep, cpu, mnemonic, _events(cpu), watches=True)
+    asleep = partial(_asleep, cpu, mnemonic, _flags(cpu, _EVENTS), watches=True)
     return _until(cpu, mnemonic, asleep, _ENDS, may_end=spurious)
 
 
 def send_event(cpu: Any, mnemonic: str, name: str | None = None) -> _Nothing:
     """Set the event register of one vCPU, or of all of them."""
-    return _quiet(cpu, mnemonic, _events(cpu).send(name) if _sleeps(cpu, mnemonic) else _nothing())
+    return _quiet(cpu, mnemonic, _flags(cpu, _EVENTS).send(name) if _sleeps(cpu, mnemonic) else _nothing())
 
 
 def wait_for_interrupt(cpu: Any, mnemonic: str, *, arrives: bool) -> _Nothing:
@@ -61,7 +63,7 @@ def wait_for_interrupt(cpu: Any, mnemonic: str, *, arrives: bool) -> _Nothing:
 
 
 async def _interrupted(cpu: Any, mnemonic: str, *, arrives: bool) -> None:
-    asleep = partial(_asleep, cpu, mnemonic, _interrupts(cpu, cpu.name))
+    asleep = partial(_asleep, cpu, mnemonic, _flags(cpu, _INTERRUPT.format(cpu.name)))
     await _until(cpu, mnemonic, asleep, "whether an interrupt arrives", may_end=arrives)
     await cpu.exception("interrupt")
 
@@ -69,7 +71,7 @@ async def _interrupted(cpu: Any, mnemonic: str, *, arrives: bool) -> None:
 def send_interrupt(cpu: Any, name: str) -> _Nothing:
     """Make an interrupt pending on the vCPU called `name`."""
     _require_modelled(cpu, "send-interrupt")
-    return _quiet(cpu, "send-interrupt", _interrupts(cpu, name).send(name))
+    return _quiet(cpu, "send-interrupt", _flags(cpu, _INTERRUPT.format(name)).send(name))
 
 
 def wait_for_store(cpu: Any, mnemonic: str, *, spurious: bool) -> _Nothing:
@@ -97,13 +99,14 @@ def park(cpu: Any, *, spurious: bool) -> _Nothing:
     """Perform `Cpu.park` on a vCPU."""
     require_one_of("spurious", spurious, (False, True))
     _require_modelled(cpu, "park")
-    return _until(cpu, "park", partial(_asleep, cpu, "park", _tokens(cpu, cpu.name)), _ENDS, may_end=spurious)
+    asleep = partial(_asleep, cpu, "park", _flags(cpu, _TOKEN.format(cpu.name)))
+    return _until(cpu, "park", asleep, _ENDS, may_end=spurious)
 
 
 def unpark(cpu: Any, name: str) -> _Nothing:
     """Perform `Cpu.unpark` on a vCPU."""
     _require_modelled(cpu, "unpark")
-    return _quiet(cpu, "unpark", _tokens(cpu, name).send(name))
+    return _quiet(cpu, "unpark", _flags(cpu, _TOKEN.format(name)).send(name))
 
 
 async def _until(
@@ -169,16 +172,6 @@ def _require_modelled(cpu: Any, mnemonic: str) -> None:
         )
 
 
-def _events(cpu: Any) -> Wakeups:
-    found: Wakeups = cpu._scheme.host.wakeups("events")
-    return found
-
-
-def _interrupts(cpu: Any, name: str) -> Wakeups:
-    found: Wakeups = cpu._scheme.host.wakeups(f"interrupt of vCPU {name}")
-    return found
-
-
-def _tokens(cpu: Any, name: str) -> Wakeups:
-    found: Wakeups = cpu._scheme.host.wakeups(f"token of vCPU {name}")
+def _flags(cpu: Any, name: str) -> Wakeups:
+    found: Wakeups = cpu._scheme.host.wakeups(name)
     return found

@@ -84,7 +84,7 @@ SLOWER = 1.15
 
 
 def split(path: Path, crew: Callable[[], Crew]) -> Callable[[], None]:
-    """Return what runs the campaign to its end, with a new store."""
+    """Return a function that runs the campaign to its end, with a new store."""
     return lambda: assert_complete(run_campaign(path / f"{time.monotonic_ns()}.simaie", SPLIT, crew))
 
 

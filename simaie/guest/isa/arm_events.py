@@ -23,7 +23,7 @@ class ArmEvents(LoadStoreCpu):
         return send_event(self, "sevl", self.name)
 
     def wfe(self, *, spurious: bool = False) -> Coroutine[Any, Any, None]:
-        """Wait for an event, or until another vCPU stores to what this one has load-linked: WFE.
+        """Wait for an event, or until another vCPU stores to the bytes that this one has reserved: WFE.
 
         With the scheme's option ``events=hint``, the default, it is a hint that other vCPUs go first.
 

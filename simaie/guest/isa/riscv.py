@@ -233,7 +233,7 @@ class RiscvCpu(LoadStoreCpu):
         return self._hint("pause")
 
     def wrs_nto(self, *, spurious: bool = False) -> Nothing:
-        """Wait until another vCPU stores to what this one has load-reserved: WRS.NTO.
+        """Wait until another vCPU stores to the bytes that this one has reserved: WRS.NTO.
 
         With the scheme's option ``events=hint``, the default, it is a hint that other vCPUs go first. Without a
         reservation it does not wait.
@@ -244,7 +244,7 @@ class RiscvCpu(LoadStoreCpu):
         return wait_for_store(self, "wrs.nto", spurious=spurious)
 
     def wrs_sto(self) -> Nothing:
-        """Wait a short time for a store to what this vCPU has load-reserved: WRS.STO; it may end at any time."""
+        """Wait a short time for a store to the bytes that this vCPU has reserved: WRS.STO. It may end at any time."""
         return self._hint("wrs.sto")
 
     def wfi(self, *, arrives: bool = False) -> Nothing:
