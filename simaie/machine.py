@@ -270,7 +270,7 @@ class Machine:
     def require_named(self, program: Program) -> None:
         """Raise UsageError if an option of the scheme names a vCPU that `program` does not have."""
         scheme = self.scheme_class
-        if scheme is not None and scheme.require_named is Scheme.require_named:
+        if scheme is not None and issubclass(scheme, Scheme) and scheme.require_named is Scheme.require_named:
             return
         host = Host()
         vcpus = map(str, range(len(program.threads)))
