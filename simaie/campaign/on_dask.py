@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from simaie.campaign.apart import run_apart
 from simaie.campaign.crew import Crew, OnExecutor
 from simaie.campaign.shipping import Parcel, parcel_for
 from simaie.campaign.unit import Piece
@@ -63,7 +64,7 @@ class _OnDask(OnExecutor):
     """The workers of a cluster, which get the file of a program before the first shard of it."""
 
     def __init__(self, client: Any, executor: Any, workers: int, *, ships: bool) -> None:
-        super().__init__(executor, workers, f"{workers} dask workers")
+        super().__init__(executor, workers, f"{workers} dask workers", run_apart)
         self._client, self._ships = client, ships
         self._sent: set[str] = set()
 

@@ -75,7 +75,7 @@ def test_the_shards_of_a_worker_that_died_run_elsewhere(tmp_path: Path, crew: Ca
     assert facts(tmp_path / "there.simaie") == facts(tmp_path / "here.simaie")
 
 
-def test_a_guest_that_hangs_in_a_thread_of_a_worker_is_marked_and_the_rest_goes_on(
+def test_a_guest_that_hangs_at_a_worker_is_marked_and_the_rest_goes_on(
     tmp_path: Path, crew: Callable[[], Crew]
 ) -> None:
     (tmp_path / "guest.py").write_text(HANGING)

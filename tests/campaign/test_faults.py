@@ -6,14 +6,17 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from simaie.campaign import CampaignFile, Explore, Processes, Store, run_campaign
+from simaie.campaign import CampaignFile, Explore, OnExecutor, Processes, Store, run_campaign
+from simaie.campaign.apart import run_apart
 from simaie.campaign.coordinator import Budget
+from simaie.campaign.crew import Crew
 from simaie.campaign.guard import guarded
 from simaie.campaign.schema import is_locked
 from simaie.errors import InputError
@@ -142,33 +145,6 @@ def test_a_hundred_kills_lose_and_repeat_nothing(tmp_path: Path, undisturbed: Pa
     assert facts(path) == facts(undisturbed)
 
 
-def test_the_first_of_several_deadlines_counts_and_threads_have_deadlines_too() -> None:
-    pytest.importorskip("resource", reason="this system has no such limits")
-    limit = resource_limit()
-
-    def in_thread() -> None:
-        with guarded(30.0, 1 << 32):
-            found.append(signal.getitimer(signal.ITIMER_REAL)[0])
-            assert resource_limit() == limit  # that would be the limit of the whole worker
-
-    found: list[float] = []
-    with guarded(60.0, 0):
-        thread = threading.Thread(target=in_thread)
-        thread.start()
-        thread.join()
-        found.append(signal.getitimer(signal.ITIMER_REAL)[0])
-    first, then = found
-    assert 0 < first <= 30 < then <= 60
-    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
-
-
-def resource_limit() -> tuple[int, int]:
-    """Return the soft and the hard limit of this process's address space, in bytes."""
-    import resource
-
-    return resource.getrlimit(resource.RLIMIT_AS)
-
-
 def test_the_limits_of_a_shard_end_with_it() -> None:
     resource = pytest.importorskip("resource", reason="this system has no such limits")
     before = resource.getrlimit(resource.RLIMIT_AS), signal.getsignal(signal.SIGALRM)
@@ -210,8 +186,19 @@ crash = Program("crash", isa="x86", threads=[good, crashes])
 """
 
 
+@pytest.fixture(params=["processes", "threads with a child each"])
+def crew(request: pytest.FixtureRequest) -> Iterator[Callable[[], Crew]]:
+    if request.param == "processes":
+        yield lambda: Processes(2)
+        return
+    with ThreadPoolExecutor(2) as threads:
+        yield lambda: OnExecutor(threads, 2, request.param, run_apart)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs limits that the kernel enforces")
-def test_guests_that_hang_eat_memory_or_crash_are_marked_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_guests_that_hang_eat_memory_or_crash_are_marked_and_the_rest_goes_on(
+    tmp_path: Path, crew: Callable[[], Crew]
+) -> None:
     (tmp_path / "guest.py").write_text(HANGING)
     names = ("hang", "eat", "crash", "fine")
     campaign = CampaignFile(
@@ -221,7 +208,7 @@ def test_guests_that_hang_eat_memory_or_crash_are_marked_and_the_rest_goes_on(tm
         shard_seconds=1.0,
         shard_megabytes=2048,
     )
-    status = run_campaign(tmp_path / "a.simaie", campaign, lambda: Processes(2))
+    status = run_campaign(tmp_path / "a.simaie", campaign, crew)
     marked = {unit.name.split(":")[1].split()[0]: (unit.marked, unit.state) for unit in status.units}
     assert marked == {"hang": (1, "done"), "eat": (1, "done"), "crash": (1, "done"), "fine": (0, "done")}
     reasons = {unit.name.split(":")[1].split()[0]: unit.reason for unit in status.units}
@@ -229,3 +216,27 @@ def test_guests_that_hang_eat_memory_or_crash_are_marked_and_the_rest_goes_on(tm
     assert "limits: 1 s" in reasons["hang"]
     assert "worker processes died" in reasons["crash"]
     assert "MemoryError" in reasons["eat"]
+
+
+#: Runs a shard in a child, of a guest that says so and then never gets on.
+PARENT = """
+import sys
+from simaie.campaign import CampaignFile, Explore
+from simaie.campaign.apart import run_apart
+from simaie.campaign.planning import plan
+from simaie.campaign.unit import Piece
+
+campaign = CampaignFile(explore=(Explore(targets=(sys.argv[1],), seeds=1, executions=3),))
+run_apart(Piece(number=0, unit=plan(campaign).units[0], shard=0))
+"""
+
+
+def test_a_child_ends_in_the_middle_of_a_shard_when_its_parent_is_killed(tmp_path: Path) -> None:
+    guest = HANGING.replace("ctypes.PyDLL(None)", "print('it hangs', flush=True)\n    ctypes.CDLL(None)")
+    (tmp_path / "guest.py").write_text(guest)
+    command = [sys.executable, "-c", PARENT, f"{tmp_path / 'guest.py'}:hang"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stderr is not None
+        assert b"it hangs" in parent.stderr.readline()
+        parent.kill()
+        parent.communicate(timeout=_PATIENCE_SECONDS)  # it returns when no process can write to the pipes any more
