@@ -62,6 +62,7 @@ def explored(program: Program, jobs: int, **options: Any) -> tuple[dict[str, Any
     return facts(report), told
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("scheduler", STRATEGIES)
 @pytest.mark.parametrize("failures", [1, 3, None])
 def test_a_sample_is_the_same_with_any_number_of_processes(scheduler: str, failures: int | None) -> None:
@@ -71,6 +72,7 @@ def test_a_sample_is_the_same_with_any_number_of_processes(scheduler: str, failu
     assert explored(LOST, 2 + (failures is None), **options) == one
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("scheduler", ["pct", "portfolio"])
 def test_what_a_scheduler_learns_reaches_all_processes(scheduler: str) -> None:
     """The longest execution is found late, so that workers have begun with another length."""
@@ -78,6 +80,7 @@ def test_what_a_scheduler_learns_reaches_all_processes(scheduler: str) -> None:
     assert explored(SPINNING, 3, **options) == explored(SPINNING, 1, **options)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("size", [8, 40])
 def test_executions_after_the_last_failure_do_not_count(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other executions of its piece may have run after it in a worker."""
@@ -109,6 +112,7 @@ class Counting(RandomWalk):
         return offer.candidates[-1] if self.executions % 2 else super().choose(offer)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("scheduler", [Counting, CoverageGuided, "dfs", "round-robin"])
 def test_what_cannot_be_split_runs_in_one_process(scheduler: type[Scheduler] | str) -> None:
     options = {"executions": 300, "failures": None}
@@ -148,6 +152,7 @@ def kill_workers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return killed
 
 
+@pytest.mark.untraced
 def test_a_worker_that_dies_costs_nothing_but_time(monkeypatch: pytest.MonkeyPatch) -> None:
     options: dict[str, Any] = {"executions": 600, "failures": 200, "scheduler": "portfolio"}
     one = explored(LOST, 1, **options)
@@ -169,6 +174,7 @@ def test_executions_at_which_all_workers_die_run_here() -> None:
     assert explored(program, 2, **options) == explored(program, 1, **options)
 
 
+@pytest.mark.untraced
 def test_ctrl_c_keeps_the_executions_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """The executions that are kept are the first ones, without a gap."""
     attend = Ranges.attend
@@ -237,6 +243,7 @@ def test_a_limit_of_time_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> Non
     assert report.statistics.seconds < 20
 
 
+@pytest.mark.untraced
 def test_user_files_reach_the_workers(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from simaie.schemes.native import Native\n\n\nclass Mine(Native):\n    '''Native under another name.'''\n\n"

@@ -79,6 +79,7 @@ PROGRAMS = {
 }
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_every_execution_comes_in_the_order_of_one_process(name: str, small_parts: list[int]) -> None:
     program, scheme = PROGRAMS[name]
@@ -104,6 +105,7 @@ def test_a_limit_ends_the_search_where_it_would_end(failures: int, executions: i
     assert sum(small_parts) > 5 or failures == 1
 
 
+@pytest.mark.untraced
 def test_executions_after_the_last_failure_do_not_count(
     monkeypatch: pytest.MonkeyPatch, small_parts: list[int]
 ) -> None:
@@ -115,6 +117,7 @@ def test_executions_after_the_last_failure_do_not_count(
     assert sum(small_parts) > 10
 
 
+@pytest.mark.untraced
 def test_a_worker_that_dies_costs_nothing_but_time(monkeypatch: pytest.MonkeyPatch, small_parts: list[int]) -> None:
     one = explored(LOST, 1, **EVERY)
     killed = kill_workers(monkeypatch)
@@ -123,12 +126,14 @@ def test_a_worker_that_dies_costs_nothing_but_time(monkeypatch: pytest.MonkeyPat
     assert sum(small_parts) > 10
 
 
+@pytest.mark.untraced
 def test_what_workers_cannot_do_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(part.Part, "stretch", lambda self, piece: os._exit(1))
     monkeypatch.setattr(subtrees, "_LEAST", 100)
     assert explored(LOST, 2, **EVERY) == explored(LOST, 1, **EVERY)
 
 
+@pytest.mark.untraced
 def test_ctrl_c_keeps_the_executions_in_order(monkeypatch: pytest.MonkeyPatch, small_parts: list[int]) -> None:
     attend = Subtrees.attend
 
@@ -145,6 +150,7 @@ def test_ctrl_c_keeps_the_executions_in_order(monkeypatch: pytest.MonkeyPatch, s
     assert {name for name in whole if whole[name] != found[name]} == {"interrupted"}
 
 
+@pytest.mark.untraced
 def test_an_error_of_a_guest_is_that_of_one_process() -> None:
     """It ends the search by undo, which then begins anew without it, and without workers."""
 

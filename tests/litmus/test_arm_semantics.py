@@ -68,6 +68,7 @@ def test_every_condition_after_every_arithmetic_instruction_of_aarch64(instructi
             assert found == conditions(a, b, operation, bits, (False, False)), (a, b)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     ("instruction", "operation"),
     [

@@ -26,6 +26,7 @@ def tests() -> list[tuple[dict[str, Any], LitmusTest]]:
     return [(entry, load(folder / entry["file"])) for entry in INDEX]
 
 
+@pytest.mark.untraced
 def test_every_file_is_read_as_the_index_describes_it(tests: list[tuple[dict[str, Any], LitmusTest]]) -> None:
     """Name, architecture, quantifier and number of threads agree."""
     for entry, test in tests:

@@ -43,6 +43,7 @@ def rows() -> Iterator[Any]:
                 yield pytest.param(model, host, arch, id=f"{arch}-{model}")
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(("model", "host", "arch"), list(rows()))
 def test_the_states_are_those_of_herd7(model: str, host: str, arch: Arch) -> None:
     """For every test of the architecture that has an answer under the model."""

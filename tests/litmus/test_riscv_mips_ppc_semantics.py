@@ -72,6 +72,7 @@ def test_riscv(rows, a0):
     assert final(f" {rows} ;", "0:x10;", f"{init} 0:a2=4; int64_t 0:a3=-1;", "RISCV") == {"0:x10": a0}
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("arch", ["RISCV", "MIPS"])
 def test_every_branch(arch):
     """Taken exactly if the comparison holds, at the edges of the ranges."""

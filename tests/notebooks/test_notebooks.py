@@ -33,16 +33,28 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 
 def outputs_of(notebook):
-    """What each cell of code says: (cell, kind of output, text)."""
+    """What each cell of code says: (cell, kind of output, text).
+
+    The kernel sends a stream in pieces, whenever some time has passed: pieces that follow each other are one output.
+    """
     found = []
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type != "code":
             continue
         for output in cell.outputs:
             if output.output_type == "stream":
-                found.append((index, output.name, output.text))
+                before = found.pop()[2] if found and found[-1][:2] == (index, output.name) else ""
+                found.append((index, output.name, before + output.text))
             found += [(index, kind, output.data[kind]) for kind in COMPARED if kind in output.get("data", {})]
     return found
+
+
+def test_a_stream_that_arrives_in_pieces_is_one_output():
+    pieces = [nbformat.v4.new_output("stream", text=text) for text in ("a", "b")]
+    other = nbformat.v4.new_output("execute_result", {"text/plain": "c"})
+    cell = nbformat.v4.new_code_cell(outputs=[*pieces, other, *pieces])
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    assert outputs_of(notebook) == [(0, "stdout", "ab"), (0, "text/plain", "c"), (0, "stdout", "ab")]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

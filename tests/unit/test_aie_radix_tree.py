@@ -96,6 +96,7 @@ def test_in_no_interleaving_do_two_locks_serve_one_granule(scheme):
     assert races > 0
 
 
+@pytest.mark.untraced
 def test_racers_for_two_granules_publish_each_inner_node_once():
     async def near(cpu):
         await cpu.lock_inc(X)

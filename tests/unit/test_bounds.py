@@ -100,6 +100,7 @@ def test_a_replay_file_of_many_values_is_refused(saved):
             simaie.replay(saved)
 
 
+@pytest.mark.untraced
 def test_a_limit_in_a_replay_file_costs_nothing(saved):
     """Followed as far as it fits, a file whose program never ends is soon over, whatever limit it names."""
     document = json.loads(saved.read_text())
@@ -184,6 +185,7 @@ def test_a_vcpu_offers_no_more_either():
         explore(Program("p", isa="x86", threads=[guest]))
 
 
+@pytest.mark.untraced
 def test_chained_joins_take_time_for_each_and_not_for_each_pair():
     def follower(thread):
         async def follow(cpu):
@@ -207,6 +209,7 @@ def test_chained_joins_take_time_for_each_and_not_for_each_pair():
     assert time.process_time() - began < 5
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("width", [1, 3, 5, 7, 12, 1024])
 def test_any_number_of_bytes_can_be_watched(width):
     program = Program("p", isa="x86", threads=[[ins("store", X, 0x01020304)]], watch={X: width})

@@ -154,6 +154,7 @@ def test_a_lock_for_each_vcpu_is_found():
     assert found(one_entry_per_granule, [adder, adder], Twins, isa="x86", executions=10) == 10
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("scheme", ["aie-rfc", "aie-v2", "aie-v2:bitmap_bits=2", "aie-v2:bitmap_bits=0"])
 def test_the_modelled_schemes_are_clean(scheme):
     for seed in range(50):

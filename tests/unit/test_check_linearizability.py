@@ -228,6 +228,7 @@ def histories(draw, name):
     return calls
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("name", CALLS)
 @settings(max_examples=250, deadline=None, derandomize=True)
 @given(data=st.data())

@@ -271,6 +271,7 @@ def judged(isa, seed):
     assert not list(instruction_results(trace)), (seed, machine, [str(event) for event in trace.events])
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("isa", ISAS)
 def test_no_scheme_of_simaie_is_found(isa):
     for seed in range(60):

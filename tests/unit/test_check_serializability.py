@@ -230,12 +230,14 @@ def test_all_algorithms_agree_with_the_definition_on_generated_traces(code, pick
         assert len(set(verdicts(trace, Units.BLOCKS))) == 1
 
 
+@pytest.mark.untraced
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(threads(MIXED), PICKS, BLOCKS)
 def test_all_algorithms_agree_where_accesses_of_several_sizes_overlap(code, picks, blocks):
     assert len(set(verdicts(interleaved(code, picks, blocks), Units.INSTRUCTIONS))) == 1
 
 
+@pytest.mark.untraced
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(threads(PLACES), PICKS, BLOCKS)
 def test_the_evidence_is_a_cycle(code, picks, blocks):
@@ -250,6 +252,7 @@ def test_the_evidence_is_a_cycle(code, picks, blocks):
         assert all(a < b for a, b in pairwise(finding.steps))
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(("isa", "scheme"), [("x86", "none"), ("x86", "aie-v2"), ("arm", "none"), ("arm", "aie-rfc")])
 def test_both_algorithms_agree_on_random_walks_of_random_programs(isa, scheme):
     seen = set()
@@ -298,16 +301,19 @@ async def pushes(cpu):
                 break
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("scheme", ["aie-rfc", "aie-v2", "cas", "global-lock", "native"])
 def test_locked_instructions_are_serializable_under_every_scheme_that_has_a_lock(scheme):
     assert found(serializability, [locked_adder, locked_adder], scheme, isa="x86") == 0
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("scheme", ["aie-rfc", "cas", "native"])
 def test_successful_sequences_are_serializable_against_each_other(scheme):
     assert found(serializability, [llsc_adder, llsc_adder, llsc_adder], scheme, executions=60) == 0
 
 
+@pytest.mark.untraced
 def test_what_is_not_atomic_is_found():
     assert found(serializability, [locked_adder, locked_adder], "none", isa="x86")
     assert found(serializability, [llsc_adder, llsc_adder], "none")

@@ -223,6 +223,7 @@ def test_so_does_one_that_differs_in_another_process_only(run: Run, tmp_path: Pa
     assert_one_line(run(*args, "--check-determinism"))
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("scheduler", ["random-walk", "pct", "dfs", "dpor", "pos", "surw", "portfolio"])
 def test_index_runs_that_execution_alone_whether_or_not_the_scheduler_learns(
     run: Run, source: Path, scheduler: str
@@ -308,6 +309,7 @@ def test_a_name_that_is_no_file_name_is_made_one(run: Run, source: Path) -> None
     assert run("replay", path).status == Status.VIOLATED
 
 
+@pytest.mark.untraced
 def test_ctrl_c_reports_and_saves_what_was_found(run: Run, source: Path, tmp_path: Path) -> None:
     args = ("explore", f"{source}:interrupted", "--failures", "all", "--save", tmp_path / "f", "--format", "json")
     ran = run(*args)
@@ -317,6 +319,7 @@ def test_ctrl_c_reports_and_saves_what_was_found(run: Run, source: Path, tmp_pat
     assert len(ran.document["saved"]) == len(ran.document["failures"]) == len(list((tmp_path / "f").iterdir()))
 
 
+@pytest.mark.untraced
 def test_a_guest_that_raises_late_is_an_error_that_loses_nothing_found_before(
     run: Run, source: Path, tmp_path: Path
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_cut_program_is_named_on_the_command_line(run: Run) -> None:
     assert run(*target, "--cut=all").status == 2
 
 
+@pytest.mark.untraced
 def test_the_audit_shows_the_shortest_counterexample_of_every_hole_if_asked(run: Run) -> None:
     ran = run("audit", "--row", "6", "--scheme", "aie-v2", "--explain", "--format", "json")
     (shown,) = ran.document["counterexamples"]

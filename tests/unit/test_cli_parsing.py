@@ -83,6 +83,7 @@ def test_a_missing_host_memory_comes_with_the_choices(capsys):
     assert known(HOSTS) in line(["barriers", PROGRAM], capsys)
 
 
+@pytest.mark.untraced
 def test_help_is_a_command_too(capsys):
     for argv in (["--help"], ["explore", "--help"], ["explore", "--help", "--help"]):
         assert main(argv) == 0

@@ -185,6 +185,7 @@ def test_a_guest_that_tries_again_for_ever_is_held_against_store_conditionals_th
     assert compare(ADDS, machine=machine("none")).verdict is Verdict.VIOLATED
 
 
+@pytest.mark.untraced
 def test_who_insists_on_failures_without_cause_gets_them_as_far_as_the_limit_goes():
     found = compare(ADDS, machine=machine("cas"), spurious_failures=True, executions=100)
     assert found.verdict is Verdict.INCONCLUSIVE

@@ -317,6 +317,7 @@ def test_both_drivers_cover_the_same(driver):
     assert [size.probes for size in cut.statistics.coverage.sizes] == [5, 5]
 
 
+@pytest.mark.untraced
 def test_the_size_of_a_search_is_estimated_only_where_it_is_not_known():
     """A search that ends soon runs no probes; one of 20,000 steps is probed while it goes on."""
     assert covered(p.sb(), "dfs", executions=100)[1].sizes == ()

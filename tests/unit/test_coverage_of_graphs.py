@@ -92,6 +92,7 @@ def test_guided_executions_are_guided_by_graphs():
     assert covered(shape("MP"), "coverage-guided", executions=80)[1].traces == 4
 
 
+@pytest.mark.untraced
 def test_probes_estimate_the_decisions_and_claim_nothing_about_graphs():
     """A walk of a probe is one execution of `dfs`, with its decisions; no linear trace stands for a graph."""
     machine, options = Machine("native", host="armv8"), {"failures": None, "checkers": ()}

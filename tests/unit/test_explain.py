@@ -199,6 +199,7 @@ def test_a_wait_without_a_name_is_for_another_value():
     assert failure.findings[0].message == "vCPU 0 waits for [0x100]/4 (another value)"
 
 
+@pytest.mark.untraced
 def test_a_store_that_several_accesses_have_overtaken_is_told_once():
     program = corpus.program("spsc-ring-arm")
     failure = fail(program, Machine("aie-rfc", host="pso", address_bits=12)).shrink().failure
@@ -279,6 +280,7 @@ def test_what_an_exchange_stores_does_not_come_from_what_it_loaded():
     assert "computed" not in failure.explain()
 
 
+@pytest.mark.untraced
 def test_an_alias_is_named_as_the_guest_names_it():
     program = corpus.program("aliases-user-mode")
     failure = fail(program, Machine("aie-rfc", address_bits=13)).shrink().failure

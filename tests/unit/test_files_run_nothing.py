@@ -139,6 +139,7 @@ def test_no_command_imports_what_a_program_text_names(evil, tmp_path, words, che
     assert not ran(evil)
 
 
+@pytest.mark.untraced
 def test_a_program_text_is_judged_by_code_that_the_caller_names_or_trusts(evil, tmp_path, capsys):
     path = tmp_path / "stranger.guest"
     path.write_text(GUEST.format(checker="evil.py:p"))

@@ -91,6 +91,7 @@ def compared(seeds, host, monkeypatch):
             assert all_revisits(generated(seed), Machine(TwoLocks, host=host), monkeypatch) == keys, seed
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("host", ["armv8", "rvwmo"])
 def test_generated_programs_of_mutexes_lose_no_graph_and_have_none_twice(host, monkeypatch):
     compared(range(12), host, monkeypatch)

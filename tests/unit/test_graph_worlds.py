@@ -178,6 +178,7 @@ def compared(seed, hosts):
         assert len(keys) == len(set(keys))
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("seed", [19, 35, 340, *range(6)])
 def test_the_search_finds_the_outcomes_of_dpor_on_sc_and_no_graph_twice(seed):
     compared(seed, ["armv8"])
@@ -242,6 +243,7 @@ def test_the_schemes_that_stop_the_world_keep_exclusives_apart(scheme):
     assert {outcome.as_dict()["0:failed"] + outcome.as_dict()["1:failed"] for outcome in report.outcomes} >= {0, 1}
 
 
+@pytest.mark.untraced
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize("scheduler", ["random-walk", "pct", "pos"])
 def test_other_schedulers_stop_the_world_too(scheduler):

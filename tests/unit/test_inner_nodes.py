@@ -66,6 +66,7 @@ def test_a_raced_level_multiplies_them_by_four(bits, count):
     assert raced.outcomes.keys() == classes("aie-rfc", bits).outcomes.keys()
 
 
+@pytest.mark.untraced
 def test_a_report_says_with_which_option_it_searched():
     assert classes("aie-rfc", 47).machine.scheme == "aie-rfc:inner_nodes=present"
     assert classes("aie-rfc:granule=64", 47).machine.scheme == "aie-rfc:granule=64,inner_nodes=present"
@@ -80,6 +81,7 @@ def test_a_search_that_samples_runs_what_it_is_told_to():
     assert report.machine.scheme == "aie-rfc"
 
 
+@pytest.mark.untraced
 def test_a_mutant_of_the_inner_insertion_is_found_since_its_class_has_the_full_race():
     report = explore(two(), Machine(BlindInner, address_bits=20), scheduler="dpor", failures=None)
     assert report.verdict == "violated"

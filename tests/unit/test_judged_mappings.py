@@ -74,6 +74,7 @@ def test_an_exact_mapping_has_all_outcomes_that_are_allowed():
     assert {part.what for part in report.never_missed} >= {"ld-ld behind loads", "ld-st behind loads"}
 
 
+@pytest.mark.untraced
 def test_a_mapping_that_excludes_what_is_allowed_is_stronger_than_needed():
     report = judge_mapping(programs(), "cas:mapping=box64:strongmem=1", "pso")
     assert report.judgement is Judgement.STRONGER

@@ -113,6 +113,7 @@ def test_two_vcpus_that_take_each_others_reservation_are_a_livelock(scheme):
     assert {failure.trace.events[step].actor for step in finding.steps} == {"0", "1"}
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("scheme", [FirstLinkWins, "native", "cas", "aie-rfc"])
 def test_schemes_in_which_one_of_them_always_succeeds_have_none(scheme):
     report = explored(made(adds, adds), on(scheme), 30)
@@ -240,6 +241,7 @@ def test_other_hosts_are_refused(host):
 # -- replaying ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.untraced
 def test_a_lasso_is_shrunk_saved_replayed_and_repeated(tmp_path):
     failure = lasso_of(made(adds, adds), on(LastLinkWins)).shrink(executions=60, cut=False).failure
     trace = failure.trace

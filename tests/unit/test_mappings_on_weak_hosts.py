@@ -46,6 +46,7 @@ def shape(name):
     return litmus(name, "x86", "nothing", f"{name} of x86")
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("host", BROKEN)
 def test_a_mapping_keeps_these_shapes_and_no_others(host):
     for mapping, broken in BROKEN[host].items():
@@ -135,6 +136,7 @@ def test_the_failed_compare_and_swap_needs_a_barrier_of_its_own():
     assert all(need.forbidden.failure.machine.scheme.startswith("cas:mapping=qemu") for need in report.needs)
 
 
+@pytest.mark.untraced
 def test_mappings_are_judged_on_armv8():
     programs = [shape(name) for name in SHAPES]
     exact = judge_mapping(programs, "cas:mapping=risotto", "armv8")

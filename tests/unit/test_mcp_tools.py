@@ -53,6 +53,7 @@ def test_without_the_package_the_command_says_what_is_missing(
     assert "simaie[mcp]" in capsys.readouterr().err
 
 
+@pytest.mark.untraced
 @pytest.mark.filterwarnings("default")  # of the package
 def test_a_client_explores_and_has_a_failure_explained(tmp_path: Path) -> None:
     """The results fit the schemas that the server has sent: the client of the package checks that."""

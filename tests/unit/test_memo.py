@@ -98,6 +98,7 @@ def test_a_key_without_the_type_is_noticed(monkeypatch: pytest.MonkeyPatch):
 LOST_ENTRY = program(locked_add, locked_add)
 
 
+@pytest.mark.untraced
 def test_cells_that_racers_make_are_different_ones():
     """The tree publishes by a plain store, so each vCPU locks an entry of its own, and an update can be lost."""
     agree(LOST_ENTRY, Machine(PlainInsertion, address_bits=12), "dfs", 400)
@@ -443,6 +444,7 @@ def test_a_report_says_that_the_memo_of_a_search_by_undo_reached_its_limit(monke
     assert "10 nodes" in report.statistics.engine_note
 
 
+@pytest.mark.untraced
 def test_a_memo_to_which_most_steps_are_new_is_given_up():
     async def draws(cpu: Any) -> None:
         for _ in range(12):

@@ -124,6 +124,7 @@ def test_a_checker_that_is_not_asked_finds_no_lie(liar: Any):
     agree(Program("liar", isa=liar.isa, threads=[liar.guest, liar.guest]), Machine(liar.scheme), "random-walk", 6)
 
 
+@pytest.mark.untraced
 def test_each_default_checker_declares_its_needs_and_is_asked_somewhere():
     found = set()
     lies = [(Program("liar", isa=liar.isa, threads=[liar.guest]), Machine(liar.scheme)) for liar in LIARS[:2]]

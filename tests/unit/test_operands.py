@@ -89,6 +89,7 @@ def test_a_row_says_whether_there_is_a_result(isa):
             run(program)
 
 
+@pytest.mark.untraced
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize("isa", ISAS)
 def test_a_vcpu_refuses_the_widths_that_its_table_refuses(isa):
@@ -194,6 +195,7 @@ def test_every_drawn_program_is_read_back(isa):
     read_back()
 
 
+@pytest.mark.untraced
 def test_many_vcpus_and_many_numbers_are_read_and_run_quickly():
     lines = "\n".join(f"init {number << 12:#x} = 1" for number in range(5_000))
     program = parse_program(f'program "p"\nisa x86\nwatch none\n{lines}\n\nP0\nload 0x1000\n')

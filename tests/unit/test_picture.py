@@ -202,6 +202,7 @@ def test_what_a_guest_puts_into_names_is_text_in_every_picture(evil):
     assert "\x1b" not in evil.to_html() + evil.to_svg() + evil.to_perfetto()
 
 
+@pytest.mark.untraced
 def test_a_long_trace_is_folded_and_stays_small():
     async def busy(cpu):
         for i in range(480):

@@ -103,6 +103,7 @@ ROWS = [{"n": 1, "m": 2, "who": "<b>"}, {"n": 2, "m": 5, "who": "other\x1b"}]
 AXES = Axis("n", "number", numeric=True), Axis("m", "much", numeric=True, log=True), Axis("who", "who")
 
 
+@pytest.mark.untraced
 def test_a_plot_shows_itself_as_chart_drawing_and_text():
     pytest.importorskip("altair")
     bundle = lines("some", ROWS, *AXES)._repr_mimebundle_()

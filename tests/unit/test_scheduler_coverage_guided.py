@@ -44,6 +44,7 @@ def test_a_chain_is_found_though_the_probabilities_of_its_links_multiply(seed):
     assert first_failing(chain(8), CoverageGuided(), seed, 4_000) is not None
 
 
+@pytest.mark.untraced
 def test_pos_alone_does_not_find_it():
     assert first_failing(chain(8), Pos(), 0, 4_000) is None
 

@@ -65,6 +65,7 @@ def test_random_schedulers_are_fair_by_default(make_scheduler):
     assert all(t.ending is Ending.FINISHED for t in run_all(program, make_scheduler(), 200, steps=200))
 
 
+@pytest.mark.untraced
 def test_an_unfair_pos_starves_the_helper_at_times():
     endings = [t.ending for t in run_all(make(spinner, spinner, helper), Pos(fair=False), 200, steps=200)]
     assert Ending.STEP_LIMIT in endings
@@ -111,6 +112,7 @@ def test_who_yields_waits_for_those_it_has_disabled():
     assert sum(event.op.kind is Kind.PAUSE for event in before) == 2
 
 
+@pytest.mark.untraced
 def test_it_never_bars_everybody():
     """Actors that yield, wait, spawn and end in all orders: no offer to the inner scheduler is empty."""
 

@@ -51,6 +51,7 @@ def test_without_communications_every_execution_buffers_stores():
     assert found("SB", Pct(depth=1), 50) == 50
 
 
+@pytest.mark.untraced
 def test_one_communication_breaks_message_passing_with_one_in_ten():
     """The load of the flag is one of k = 4 accesses, and the sink with probability 1/(k + 1), whichever vCPU is first.
     It reads the newest of h = 2 stores with probability 1/2. The load of the data then reads the initial value."""
@@ -58,6 +59,7 @@ def test_one_communication_breaks_message_passing_with_one_in_ten():
     assert abs(number - 400 / 10) <= spread(400, 1 / 10)
 
 
+@pytest.mark.untraced
 def test_two_communications_let_readers_disagree_with_two_in_49():
     """IRIW: of k = 6 accesses, the first loads of both readers are the two sinks, in either order; with h = 1 they read
     the newest store. In each order of the priorities that is one pair of numbers, so 2 of 7 * 7."""

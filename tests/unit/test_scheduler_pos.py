@@ -43,6 +43,7 @@ def test_an_event_that_nothing_depends_on_can_be_delayed_past_any_number_of_othe
     assert found(program, RandomWalk, [1], 2_000) == 0
 
 
+@pytest.mark.untraced
 def test_an_event_gets_a_new_priority_when_a_dependent_one_is_executed():
     """Now the other thread stores to the same location: each of its 4 stores and the load is a fresh, even contest."""
 

@@ -43,11 +43,13 @@ def differing(scheme, host, holes=tuple(Hole)):
     return [(cell.scheme, cell.hole, cell.text) for cell in (*matrix.unexpected, *matrix.open)]
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_scheme_has_exactly_the_violations_of_its_data(scheme):
     assert differing(scheme, "sc", [hole for hole in Hole if hole not in SLOW.get(scheme, ())]) == []
 
 
+@pytest.mark.untraced
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize("scheme", [name for name in SCHEMES if name != "htm"])  # which refuses such a host
 def test_a_host_with_store_buffers_adds_exactly_the_violations_of_the_data(scheme):
@@ -55,6 +57,7 @@ def test_a_host_with_store_buffers_adds_exactly_the_violations_of_the_data(schem
     assert differing(scheme, "tso", (*LLSC_HOLES, *LOCK_HOLES) if reorders else BY_ORDER) == []
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("scheme", ["aie-rfc", "cas", "hst", "hst-htm", "hst-weak", "monitor-spin", "pst", "tlib"])
 def test_a_host_that_reorders_loads_adds_exactly_the_violations_of_the_data(scheme):
     assert differing(scheme, "armv8", LLSC_HOLES) == []

@@ -82,6 +82,7 @@ async def retries(cpu):
             return
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(("scheme", "ends"), [("hst", False), ("tlib", False), ("monitor-spin", True), ("cas", True)])
 def test_a_retry_loop_has_no_end_where_a_load_linked_ends_the_reservation_of_another(scheme, ends):
     """Two vCPUs take the word from each other for ever, so that the search is never complete."""

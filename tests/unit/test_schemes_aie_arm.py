@@ -155,6 +155,7 @@ def test_a_thread_with_the_identity_of_a_dead_one_inherits_what_it_left(option, 
     assert failures(trace, "0.1") == [failed]
 
 
+@pytest.mark.untraced
 def test_increments_lose_nothing_and_no_generation_is_taken_twice_in_any_interleaving():
     async def one(cpu):
         value = await cpu.ldrex(X)
@@ -166,6 +167,7 @@ def test_increments_lose_nothing_and_no_generation_is_taken_twice_in_any_interle
         assert trace.outcome[f"[{X:#x}]"] == len(got)
 
 
+@pytest.mark.untraced
 def test_conditionals_there_and_back_do_not_fool_a_third():
     """A-B-A through store-conditionals only: the victim's reservation is gone."""
 
@@ -204,6 +206,7 @@ def test_the_first_swap_flips_the_switch_and_plain_stores_check_from_then_on():
     assert steps_of(trace, 4) == ["load swp-switch", "load radix/08", "store [0x80]/4"]
 
 
+@pytest.mark.untraced
 def test_swaps_are_atomic_against_each_other_in_every_interleaving():
     async def swap(cpu):
         cpu.observe("old", await cpu.swp(X, 1 + int(cpu.name)))

@@ -148,6 +148,7 @@ def test_only_the_first_granule_of_a_crossing_access_is_locked(scheme):
     assert all(e.op.location != f"lock {boundary:#x}" for t in traces for e in t.events if e.actor == "0")
 
 
+@pytest.mark.untraced
 @BOTH
 def test_a_fault_between_load_and_store_releases_the_lock_and_ends_the_locked_instruction(scheme):
     async def faulting(cpu):
@@ -187,6 +188,7 @@ def test_the_store_of_a_locked_instruction_translates_again_and_checks_nothing(s
     assert steps_of(trace, 1) == body
 
 
+@pytest.mark.untraced
 @BOTH
 @pytest.mark.parametrize(("full_system", "locks"), [(True, {"lock 0x1000"}), (False, {"lock 0x2000", "lock 0x3000"})])
 def test_virtual_aliases_share_a_lock_only_in_full_system_mode(scheme, full_system, locks):

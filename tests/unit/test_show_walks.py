@@ -69,6 +69,7 @@ def test_a_step_that_a_finding_names_is_never_in_a_walk() -> None:
     assert [row.step for row in trace_table(trace, (Finding("any", "", (9,)),)).rows if row.marks] == [9]
 
 
+@pytest.mark.untraced
 def test_every_step_has_a_row_or_a_share_in_one_and_everything_folds_nothing(failure) -> None:
     trace = failure.trace
     folded, unfolded = (trace_table(trace, failure.findings, everything=everything) for everything in (False, True))

@@ -51,6 +51,7 @@ def test_what_comes_out_cannot_be_shrunk_further(failure):
     assert small.shrink().report.after == Size.of(small.trace)
 
 
+@pytest.mark.untraced
 def test_the_checkers_that_found_it_judge(failure):
     def odd(trace):
         return [simaie.Finding("odd", "an odd number of steps", (0,))] if len(trace) % 2 else ()

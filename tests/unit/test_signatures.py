@@ -152,6 +152,7 @@ def test_the_limit_on_failures_ends_the_exploration_as_ever():
     assert many(failures=7).executions == 7
 
 
+@pytest.mark.untraced
 def test_json_has_every_signature_with_its_first_and_its_shortest():
     report = many()
     document = json.loads(json.dumps(report.as_dict()))
@@ -205,6 +206,7 @@ def test_beyond_the_limit_only_what_has_a_new_kind_is_kept_and_the_rest_is_count
     assert signatures.unlisted == 3
 
 
+@pytest.mark.untraced
 def test_what_is_beyond_the_limit_is_said_in_the_report(monkeypatch):
     monkeypatch.setattr(kept, "Signatures", lambda: Signatures(most=0))
     report = many()

@@ -63,6 +63,7 @@ def test_what_is_not_promised_tears_at_every_byte(isa, address):
     assert seen(isa, address, 2) == {0, 0xFF, 0xFF00, 0xFFFF}
 
 
+@pytest.mark.untraced
 def test_eight_bytes_across_a_line_of_x86_tear_where_the_lines_meet():
     found = seen("x86", 0x3C, 8, host="sc")
     assert {0xFFFFFFFF, 0xFFFFFFFF << 32} < found
@@ -156,6 +157,7 @@ def test_an_unlocked_read_modify_write_across_a_line_is_split_as_its_load_and_st
 # -- the emulator against it ----------------------------------------------------------------------------
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(("isa", "address"), [("x86", 0x3C), ("arm", 0x38), ("riscv", 0x3C)])
 def test_an_emulator_that_tears_what_nothing_promises_is_not_accused(isa, address):
     """On a host of 32 bits the access is two words, which the architecture allows here."""

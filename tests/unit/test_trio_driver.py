@@ -629,6 +629,7 @@ def test_another_task_may_cancel_it_in_the_midst_of_steps():
 # -- size, nesting, context ----------------------------------------------------------------------------
 
 
+@pytest.mark.untraced
 def test_a_thousand_vcpus():
     async def guest(cpu: Any) -> None:
         await trio.sleep(1)

@@ -116,6 +116,7 @@ def test_the_report_is_that_of_the_engine(name: str, walked: list[int]) -> None:
     assert (sum(walked) > 40) == mostly_unjudged
 
 
+@pytest.mark.untraced
 @pytest.mark.one_in(4)
 @pytest.mark.parametrize("number", range(24))
 def test_generated_programs_have_the_report_of_the_engine(number: int) -> None:
@@ -199,6 +200,7 @@ def test_a_final_check_is_asked_after_each_execution(walked: list[int]) -> None:
     assert sum(walked) > 40
 
 
+@pytest.mark.untraced
 def test_what_a_final_check_refuses_fails(walked: list[int]) -> None:
     program = Program("lost", isa="x86", threads=[adder] * 3, watch={X: 4}, final=lambda state: state[X] > 1)
     same(program, Machine(), 200)
