@@ -139,7 +139,7 @@ def _progress() -> Iterator[Progress | None]:
 def _numbers(store: Store, executions: int, seconds: float, busy: int) -> tuple[float, str]:
     """Return the share of units that are finished, and the figures of a progress line."""
     done, planned = store.finished()
-    _, traces, findings = store.totals()
+    _, traces, findings, _ = store.totals()
     rate = f", {executions / seconds:,.0f}/s" if seconds > 1 else ""
     words = f"{done:,}/{planned:,} units, {executions:,} executions{rate}, {traces:,} traces, {findings:,} findings"
     return done / max(1, planned), f"{words}, {busy} shards under way"
