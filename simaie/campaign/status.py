@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shlex
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -173,13 +174,13 @@ def _findings(
     for row in store.rows(f"SELECT {columns} FROM findings ORDER BY finding, unit"):
         if row[1] in by_number:
             by_id.setdefault(row[0], []).append(row)
-    found = [_finding(rows, by_number, runs, accepted.get(name), today) for name, rows in by_id.items()]
+    found = [_finding(store, rows, by_number, runs, accepted.get(name), today) for name, rows in by_id.items()]
     return sorted(found, key=lambda each: (-each.count, each.finding))
 
 
 def _finding(
-    rows: Sequence[tuple[Any, ...]], units: dict[int, UnitStatus], runs: dict[int, Run], known: Accepted | None,
-    today: datetime.date,
+    store: Store, rows: Sequence[tuple[Any, ...]], units: dict[int, UnitStatus], runs: dict[int, Run],
+    known: Accepted | None, today: datetime.date,
 ) -> Finding:  # fmt: skip
     name, _, signature, text, kinds, scheme, *_ = rows[0]
     first = min((row[1], row[7], row[8]) for row in rows)
@@ -193,11 +194,16 @@ def _finding(
         finding=name, signature=signature, text=text, kinds=tuple(kinds.split(", ")), scheme=scheme,
         count=sum(row[6] for row in rows), units=tuple(units[row[1]].name for row in rows), first=first,
         seen=min(row[9] for row in rows), length=shortest[10], shortest=(shortest[1], shortest[11], shortest[12]),
-        summary=shortest[13], command=shortest[14],
+        summary=shortest[13], command=_command(store, name, units[shortest[1]].unit, shortest[14]),
         accepted=known.reason if known is not None and is_valid else "",
         expired="" if known is None or is_valid else known.until.isoformat(),
         schedulers=dict(schedulers), version=run.version if run else "", revision=run.revision if run else "",
     )  # fmt: skip
+
+
+def _command(store: Store, finding: str, unit: Unit, command: str) -> str:
+    """Return the command that runs a finding again; a generated program is in the store alone."""
+    return shlex.join(["simaie", "campaign", "replay", str(store.path), finding]) if unit.kind == "fuzz" else command
 
 
 def _since_new(growth: Sequence[Point], active: float) -> float | None:

@@ -29,8 +29,10 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         kind: Whether a program is explored, programs are generated, or pytest runs a test.
-        target: The program, as on the command line; the instruction set of generated programs; the id of a test.
-        digest: The digest of the program; empty for generated ones, also those of a test.
+        target: The program, as on the command line; the strategy or the instruction set of generated programs; the id
+            of a test.
+        digest: The digest of the program, or of the file of a strategy; empty for other generated programs, also those
+            of a test.
         scenario: What is run of an ELF file.
         scheme: The scheme with its options.
         host: The host memory.
@@ -76,7 +78,9 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def name(self) -> str:
         """The unit in words."""
-        what = f"generated {self.target} programs" if self.kind == "fuzz" else self.target
+        what = self.target
+        if self.kind == "fuzz":
+            what = f"programs drawn from {what}" if self.digest else f"generated {what} programs"
         return f"{what} under {self.scheme} on {self.host}, {self.scheduler}"
 
 

@@ -18,6 +18,7 @@ import msgspec
 
 import simaie
 from simaie.binary.scenario import Scenario
+from simaie.campaign.drawing import drawn_program, strategy_of
 from simaie.campaign.guard import guarded
 from simaie.campaign.sketch import Sketch
 from simaie.campaign.unit import Ending, Known, Piece, Result, Sighting, Unit
@@ -88,7 +89,9 @@ def _unfit(piece: Piece) -> Result | None:
         problem = f"the campaign runs with simaie {piece.version}, and a worker has {simaie.__version__}"
     elif unit.digest:
         try:
-            if _program(unit).digest != unit.digest:
+            if unit.kind == "fuzz":
+                strategy_of(unit.target, unit.digest)
+            elif _program(unit).digest != unit.digest:
                 problem = f"{unit.target} is another program than when the campaign was planned"
         except SimaieError as error:
             problem = f"a worker cannot load the program: {error}"
@@ -204,9 +207,13 @@ def _fuzzed(piece: Piece) -> Result:
 
     unit, machine = piece.unit, machine_of(piece.unit)
     drawn: dict[str, Program] = {}
-    strategy = programs(unit.target, vcpus=unit.vcpus, instructions=unit.instructions)
+    strategy = (
+        strategy_of(unit.target, unit.digest) if unit.digest
+        else programs(unit.target, vcpus=unit.vcpus, instructions=unit.instructions)
+    )  # fmt: skip
 
-    def take(program: Program) -> None:
+    def take(value: object) -> None:
+        program = drawn_program(value, unit.target)
         drawn.setdefault(program.digest, program)
 
     generate(strategy, unit.examples, unit.seed + piece.shard, take)
