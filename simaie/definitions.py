@@ -123,9 +123,18 @@ def _executed(name: str, path: Path, full: Path, text: bytes) -> ModuleType:
         del sys.modules[name]
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise InputError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
+        problem = f"{path}: cannot be imported: {type(error).__name__}: {error}"
+        raise InputError(problem + _advice(full, error)) from error
     setattr(module, _DIGEST, _digest(text))
     return module
+
+
+def _advice(path: Path, error: BaseException) -> str:
+    """Return what to do if a module is missing that is next to the file; Python looks there only if it is told."""
+    name = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if not name or not any((path.parent / each).exists() for each in (f"{name}.py", name)):
+        return ""
+    return f"; {name} is in its folder: set PYTHONPATH={path.parent}"
 
 
 def _source(path: Path) -> bytes:

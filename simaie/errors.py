@@ -326,4 +326,5 @@ def raised(error: BaseException) -> tuple[str, str]:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__)
               if not frame.filename.startswith((OWN_CODE, TRANSLATED))]  # fmt: skip
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return clean(f"{type(error).__name__}: {error}") + (f" at {where}" if where else ""), where
+    words = clean(f"{type(error).__name__}: {error}").removesuffix(": ")
+    return words + (f" at {where}" if where else ""), where

@@ -19,6 +19,8 @@ __all__ = ["add_result", "totals", "unit_state"]
 
 #: The number of points of the curve over time, beyond which every other one is dropped.
 _MOST_POINTS: Final = 512
+#: The time between two points of the curve, in seconds.
+POINT_SECONDS: Final = 1.0
 
 
 def add_result(db: sqlite3.Connection, result: Result, unit: Unit, active: float | None) -> bool:
@@ -53,11 +55,16 @@ def add_result(db: sqlite3.Connection, result: Result, unit: Unit, active: float
     return True
 
 
-def totals(db: sqlite3.Connection) -> tuple[int, int, int]:
-    """Return the number of executions, of distinct traces of all units, and of findings."""
-    executions, traces = db.execute("SELECT total(executions), total(traces) FROM units").fetchone()
+def totals(db: sqlite3.Connection) -> tuple[int, int, int, int]:
+    """Return the number of executions, of distinct traces, of findings, and of distinct hand-offs of all units.
+
+    Traces and hand-offs are distinct within each unit.
+    """
+    executions, traces, handoffs = db.execute(
+        "SELECT total(executions), total(traces), total(covered) FROM units"
+    ).fetchone()
     (findings,) = db.execute("SELECT count(DISTINCT finding) FROM findings").fetchone()
-    return int(executions), int(traces), findings
+    return int(executions), int(traces), findings, int(handoffs)
 
 
 def _begin_again(db: sqlite3.Connection, number: int, *, whole: bool = False) -> None:
@@ -72,8 +79,8 @@ def _begin_again(db: sqlite3.Connection, number: int, *, whole: bool = False) ->
     db.execute("DELETE FROM findings WHERE unit = ?", (number,))
     db.execute(
         "UPDATE units SET shards = 0, next = 0, marked = 0, executions = 0, failing = 0, unlisted = 0, steps = 0,"
-        " seconds = 0, flaw = '', left = NULL, whole = ?, sketch = x'', handoffs = x'', traces = 0, problem = ''"
-        " WHERE number = ?",
+        " seconds = 0, flaw = '', left = NULL, whole = ?, sketch = x'', handoffs = x'', covered = 0, traces = 0,"
+        " problem = '' WHERE number = ?",
         (whole, number),
     )
 
@@ -91,12 +98,12 @@ def _count(db: sqlite3.Connection, result: Result, unit: Unit) -> None:
     db.execute(
         "UPDATE units SET shards = ?, next = ?, marked = marked + ?, executions = ?, failing = failing + ?,"
         " unlisted = unlisted + ?, steps = steps + ?, seconds = seconds + ?, flaw = ?, problem = ?, left = ?,"
-        " sketch = ?, handoffs = ?, traces = ?, state = ? WHERE number = ?",
+        " sketch = ?, handoffs = ?, covered = ?, traces = ?, state = ? WHERE number = ?",
         (
             shards, max(following, result.shard + 1), result.ending is not Ending.DONE, executions, result.failing,
             result.unlisted, result.steps, result.seconds, flaw, problem or result.problem, left,
-            traces.encoded(), covered.encoded(), traces.traces, _state(result, unit, shards, executions, flaw),
-            result.number,
+            traces.encoded(), covered.encoded(), covered.traces, traces.traces,
+            _state(result, unit, shards, executions, flaw), result.number,
         ),
     )  # fmt: skip
 
@@ -110,7 +117,7 @@ def _see(db: sqlite3.Connection, result: Result, seen: Sighting) -> None:
     first, here = (result.shard, seen.first), (seen.length, result.shard, seen.index)
     if row is None:
         db.execute(
-            f"INSERT INTO findings VALUES ({', '.join('?' * 16)})",
+            f"INSERT INTO findings VALUES ({', '.join('?' * 16)}, (SELECT coalesce(max(number), 0) FROM runs))",
             (
                 *key, seen.signature, seen.text, ", ".join(seen.kinds), seen.scheme, seen.count, *first,
                 time.time(), *here, seen.summary, seen.command, seen.witness,
@@ -131,13 +138,13 @@ def _see(db: sqlite3.Connection, result: Result, seen: Sighting) -> None:
 def _grow(db: sqlite3.Connection, active: float) -> None:
     """Add a point to the curve over time, at most one a second, and thin the curve when it is long."""
     (last,) = db.execute("SELECT max(active) FROM growth").fetchone()
-    if last is not None and active - last < 1.0:
+    if last is not None and active - last < POINT_SECONDS:
         return
-    db.execute("INSERT INTO growth VALUES (?, ?, ?, ?)", (active, *totals(db)))
+    db.execute("INSERT INTO growth VALUES (?, ?, ?, ?, ?)", (active, *totals(db)))
     points = db.execute("SELECT * FROM growth ORDER BY active").fetchall()
     if len(points) > _MOST_POINTS:
         db.execute("DELETE FROM growth")
-        db.executemany("INSERT INTO growth VALUES (?, ?, ?, ?)", points[1::2])
+        db.executemany("INSERT INTO growth VALUES (?, ?, ?, ?, ?)", points[1::2])
 
 
 def _without_witness(sighting: Sighting) -> Sighting:

@@ -31,19 +31,20 @@ _PROGRAM = "from simaie.campaign.apart import serve; serve()"
 
 def run_apart(piece: Piece) -> Result:
     """Run a shard in a child process; a shard at which two of them died is lost."""
+    death: int | None = None
     for _ in range(_MOST_DEATHS):
         child = _IDLE.pop() if _IDLE else _Child()
         try:
             result = child.run(piece)
         except (EOFError, OSError, pickle.UnpicklingError):  # it died, perhaps while it sent its result
-            child.end()
+            death = child.end()
         except BaseException:
             child.end()
             raise
         else:
             _IDLE.append(child)
             return result
-    return lost(piece)
+    return lost(piece, death)
 
 
 class _Child:
@@ -64,10 +65,12 @@ class _Child:
         result: Result = pickle.load(self._process.stdout)
         return result
 
-    def end(self) -> None:
-        """Kill the process, which may be dead."""
+    def end(self) -> int:
+        """Kill the process, which may be dead, and return its exit status, negative for the signal that ended it."""
         self._process.kill()
         self._process.communicate()
+        status: int = self._process.returncode
+        return status
 
 
 #: The children that run no shard now. Threads share it: appending and popping are atomic.

@@ -48,7 +48,8 @@ class Explore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Attributes:
         targets: Programs as on the command line, folders of litmus tests, lists (``@FILE``), files of pytest tests or
-            single ones (``FILE.py::NAME``), or ``"corpus"`` for all programs of the corpus.
+            single ones (``FILE.py::NAME``), Hypothesis strategies that make programs (``FILE.py:NAME``), or
+            ``"corpus"`` for all programs of the corpus.
         schemes: The schemes; empty for those of a test's mark, or the first that the corpus names for a program, else
             ``native``.
         hosts: The host memories; empty for that of a test's mark, else ``sc``.

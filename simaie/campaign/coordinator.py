@@ -22,7 +22,7 @@ from simaie.campaign.campaign_file import CampaignFile
 from simaie.campaign.crew import Crew
 from simaie.campaign.planning import Plan, plan
 from simaie.campaign.schema import lock, undamaged
-from simaie.campaign.status import campaign_in, status_of
+from simaie.campaign.status import campaign_in, counted, status_of
 from simaie.campaign.store import Store
 from simaie.campaign.summary import Status
 from simaie.campaign.unit import Ending, Piece, Result
@@ -33,7 +33,7 @@ __all__ = ["Budget", "Progress", "run_campaign"]
 #: The time between two looks at the clock, in seconds.
 _LOOK_SECONDS = 0.5
 #: The time between two notes of how long the run has been going on, in seconds.
-_NOTE_SECONDS = 10.0
+_NOTE_SECONDS = 1.0
 _GIT_SECONDS = 5.0
 
 
@@ -96,7 +96,8 @@ def run_campaign(
         status = status_of(store)
     status = msgspec.structs.replace(status, running=False)
     if interrupted:
-        raise Interrupted(f"the campaign, after {status.executions:,} executions in {status.shards:,} shards,", status)
+        done = f"{counted(status.executions, 'execution')} in {counted(status.shards, 'shard')}"
+        raise Interrupted(f"the campaign, after {done},", status)
     return status
 
 

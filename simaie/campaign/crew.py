@@ -65,7 +65,7 @@ class Processes:
     def __init__(self, jobs: int) -> None:
         self.name = f"{jobs} process{'' if jobs == 1 else 'es'}"
         self._most = _AHEAD * jobs
-        self._pool: Pool[Piece, Result] = Pool(run_piece, jobs, lost)
+        self._pool: Pool[Piece, Result] = Pool(run_piece, jobs, self._lost)
         self.busy = 0
 
     @property
@@ -87,6 +87,9 @@ class Processes:
         """Kill the processes, and return the results that have arrived."""
         self._pool.end()
         return self._taken()
+
+    def _lost(self, piece: Piece) -> Result:
+        return lost(piece, self._pool.death)
 
     def _taken(self) -> list[Result]:
         found = [self._pool.take(number) for number in sorted(self._pool.results)]

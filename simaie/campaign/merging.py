@@ -121,10 +121,11 @@ def _merge_findings(store: Store, other: Store, number: int, their_number: int, 
         first = min((each["first_shard"], each["first_index"]) for each in (ours, theirs))
         shortest = min(ours, theirs, key=lambda each: (each["length"], each["shard"], each["idx"]))
         store.connection.execute(
-            "UPDATE findings SET count = count + ?, first_shard = ?, first_index = ?, seen = ?, length = ?, shard = ?,"
-            " idx = ?, summary = ?, command = ?, witness = ? WHERE finding = ? AND unit = ?",
+            "UPDATE findings SET count = count + ?, first_shard = ?, first_index = ?, run = iif(? < seen, 0, run),"
+            " seen = ?, length = ?, shard = ?, idx = ?, summary = ?, command = ?, witness = ?"
+            " WHERE finding = ? AND unit = ?",
             (
-                count, *first, min(ours["seen"], theirs["seen"]), shortest["length"], shortest["shard"],
+                count, *first, theirs["seen"], min(ours["seen"], theirs["seen"]), shortest["length"], shortest["shard"],
                 shortest["idx"], shortest["summary"], shortest["command"], shortest["witness"], theirs["finding"],
                 number,
             ),
@@ -147,12 +148,12 @@ def _merge_totals(
     store.connection.execute(
         "UPDATE units SET state = ?, problem = ?, shards = ?, next = ?, marked = ?, executions = ?, failing = ?,"
         " unlisted = ?, steps = ?, seconds = ?, flaw = ?, left = ?, whole = ?, sketch = ?, traces = ?,"
-        " handoffs = ? WHERE number = ?",
+        " handoffs = ?, covered = ? WHERE number = ?",
         (
             state, ours["problem"] or theirs["problem"], *shards, sum(each.ending != "done" for each in results),
             sum(each.executions for each in results), sum(each.failing for each in results),
             sum(each.unlisted for each in results), sum(each.steps for each in results),
             sum(each.seconds for each in results), ours["flaw"] or theirs["flaw"], theirs["left"], theirs["whole"],
-            traces.encoded(), traces.traces, covered.encoded(), number,
+            traces.encoded(), traces.traces, covered.encoded(), covered.traces, number,
         ),
     )  # fmt: skip

@@ -70,7 +70,7 @@ class _OnDask(OnExecutor):
 
     def hand_in(self, piece: Piece) -> None:
         """Let a worker run a shard."""
-        if self._ships and piece.unit.kind == "explore" and piece.unit.target not in self._sent:
+        if self._ships and piece.unit.target not in self._sent:
             self._sent.add(piece.unit.target)
             if (parcel := parcel_for(piece.unit.target)) is not None:
                 self._client.register_plugin(_Unpacking(parcel), name=f"simaie {parcel.path}")

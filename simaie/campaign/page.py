@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from urllib.parse import quote
 
-from simaie.campaign.status import clock_text
+from simaie.campaign.status import clock_text, counted
 from simaie.campaign.summary import Finding, Point, Status, UnitStatus
 from simaie.finding import Verdict
 from simaie.printable import clean, clean_lines
@@ -20,6 +20,8 @@ __all__ = ["STYLE", "campaign_page", "page_body"]
 #: The largest number of units that a page lists of each verdict.
 _MOST_UNITS = 1000
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 180, 60, 24
+#: The curves, by the attribute of a point, with their headings.
+_CURVES = {"traces": "traces", "handoffs": "kinds of hand-offs", "findings": "findings", "executions": "executions"}
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --bad: #c62828; --good: #2e7d32; --open: #b26a00; }
@@ -61,8 +63,8 @@ def _parts(status: Status, walks: str) -> Iterator[str]:
     yield f"<p>{'May stop now' if status.may_stop else 'Go on'}: {_text(status.why)}.</p>"
     if status.growth:
         yield '<div class="curves">'
-        for what in ("traces", "findings", "executions"):
-            yield curve(status.growth, what)
+        for what, heading in _CURVES.items():
+            yield curve(status.growth, what, heading)
         yield "</div>"
     yield f"<h2>Findings ({len(status.findings):,})</h2>"
     yield _findings(status.findings, walks)
@@ -72,19 +74,47 @@ def _parts(status: Status, walks: str) -> Iterator[str]:
         units = [unit for unit in status.units if unit.verdict is verdict]
         if units:
             yield f"<h2>{heading} ({len(units):,})</h2>"
-            yield _units(units)
-    covered = [
-        f'<tr><td>{_text(scheme)}</td><td class="number">{number:,}</td></tr>'
-        for scheme, number in status.schemes.items()
-    ]
+            yield _units(units, _ids_by_unit(status.findings))
+    yield "<h2>Schedulers</h2>"
+    yield _schedulers(status)
     yield "<h2>Covered of the schemes</h2>"
-    yield f'<table><tr><th>scheme</th><th class="number">kinds of hand-offs</th></tr>{"".join(covered)}</table>'
+    yield _schemes(status)
     if status.problems:
         rows = [f"<tr><td>{_text(target)}</td><td>{_text(why)}</td></tr>" for target, why in status.problems.items()]
         yield "<h2>Cannot be loaded</h2>"
         yield f"<table>{''.join(rows)}</table>"
     yield "<h2>Runs</h2>"
     yield _runs(status)
+
+
+def _ids_by_unit(findings: Sequence[Finding]) -> dict[str, str]:
+    """Return, by the name of a unit, links to its findings."""
+    ids: dict[str, list[str]] = {}
+    for each in findings:
+        for name in each.units:
+            ids.setdefault(name, []).append(f'<a href="#{_text(each.finding)}">{_text(each.finding)}</a>')
+    return {name: ", ".join(links) for name, links in ids.items()}
+
+
+def _schedulers(status: Status) -> str:
+    names = ("units", "executions", "seconds of work", "findings", "found by it alone")
+    head = "".join(f'<th class="number">{name}</th>' for name in names)
+    rows = "".join(
+        f"<tr><td>{_text(each.scheduler)}</td>" + "".join(
+            f'<td class="number">{value:,.0f}</td>'
+            for value in (each.units, each.executions, each.seconds, each.findings, each.alone)
+        ) + "</tr>"
+        for each in status.schedulers
+    )  # fmt: skip
+    return f"<table><tr><th>scheduler</th>{head}</tr>{rows}</table>"
+
+
+def _schemes(status: Status) -> str:
+    rows = "".join(
+        f'<tr><td>{_text(scheme)}</td><td class="number">{number:,}</td></tr>'
+        for scheme, number in status.schemes.items()
+    )
+    return f'<table><tr><th>scheme</th><th class="number">kinds of hand-offs</th></tr>{rows}</table>'
 
 
 def _figures(status: Status) -> str:
@@ -108,11 +138,21 @@ def _findings(findings: Sequence[Finding], walks: str) -> str:
     return "".join(
         f'<section id="{_text(each.finding)}"><h3><code>{_text(each.finding)}</code> under <code>{_text(each.scheme)}'
         f"</code></h3><p>{_text(each.text)}</p>"
-        f"<p>{each.count:,} executions in {len(each.units):,} units, first seen {clock_text(each.seen)}; "
+        f"<p>{counted(each.count, 'execution')} in {counted(len(each.units), 'unit')}, found by {_found_by(each)}; "
+        f"first seen {clock_text(each.seen)}{_seen_with(each)}; "
         f"the shortest has {each.length:,} steps.{_acceptance(each)}{_link(each, walks)}</p>"
         f"<pre>{_lines(each.summary)}</pre><pre>{_lines(each.command)}</pre></section>\n"
         for each in findings
     )
+
+
+def _found_by(finding: Finding) -> str:
+    return ", ".join(f"<code>{_text(name)}</code> ({count:,})" for name, count in finding.schedulers.items())
+
+
+def _seen_with(finding: Finding) -> str:
+    commit = f" at commit {_text(finding.revision)}" if finding.revision else ""
+    return f" with simaie {_text(finding.version)}{commit}" if finding.version else ""
 
 
 def _link(finding: Finding, walks: str) -> str:
@@ -126,22 +166,22 @@ def _acceptance(finding: Finding) -> str:
     return f" It was accepted until {_text(finding.expired)}." if finding.expired else ""
 
 
-def _units(units: Sequence[UnitStatus]) -> str:
+def _units(units: Sequence[UnitStatus], findings: dict[str, str]) -> str:
     head = (
         '<tr><th>unit</th><th class="number">executions</th><th class="number">traces</th>'
-        '<th class="number">next is new</th><th>reason</th></tr>'
+        '<th class="number">next is new</th><th>reason, or findings</th></tr>'
     )
-    rows = "".join(_unit(unit) for unit in units[:_MOST_UNITS])
+    rows = "".join(_unit(unit, findings.get(unit.name, "")) for unit in units[:_MOST_UNITS])
     more = len(units) - _MOST_UNITS
     return f"<table>{head}{rows}</table>" + (f"<p>{more:,} more are not shown.</p>" if more > 0 else "")
 
 
-def _unit(unit: UnitStatus) -> str:
+def _unit(unit: UnitStatus, findings: str) -> str:
     new = "" if unit.new_trace is None or not unit.executions else f"{unit.new_trace:.2g}"
     return (
         f'<tr><td>{_text(unit.name)}</td><td class="number">{unit.executions:,}</td>'
         f'<td class="number">{"" if unit.exact else "about "}{unit.traces:,}</td><td class="number">{new}</td>'
-        f"<td>{_text(unit.reason)}</td></tr>"
+        f"<td>{_text(unit.reason) or findings}</td></tr>"
     )
 
 
@@ -156,12 +196,13 @@ def _runs(status: Status) -> str:
     return f"<table>{head}{rows}</table>"
 
 
-def curve(growth: Sequence[Point], what: str) -> str:
+def curve(growth: Sequence[Point], what: str, heading: str) -> str:
     """Return a curve over the running time as SVG.
 
     Args:
         growth: The points.
         what: The attribute of a point to draw.
+        heading: What it is, in words.
     """
     values = [getattr(point, what) for point in growth]
     most, end = max(1, *values), max(growth[-1].active, 1e-9)
@@ -171,8 +212,8 @@ def curve(growth: Sequence[Point], what: str) -> str:
         for point, value in zip(growth, values, strict=True)
     )
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" role="img" aria-label="{what} over time">'
-        f'<text x="{_LEFT}" y="12">{what}</text>'
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" role="img" aria-label="{heading} over time">'
+        f'<text x="{_LEFT}" y="12">{heading}</text>'
         f'<text x="{_LEFT - 6}" y="26" text-anchor="end">{most:,}</text>'
         f'<text x="{_LEFT - 6}" y="{20 + high}" text-anchor="end">0</text>'
         f'<text x="{_WIDTH - 8}" y="{_HEIGHT - 6}" text-anchor="end">{end:,.0f} s</text>'

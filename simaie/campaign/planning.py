@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from simaie import corpus
 from simaie.binary.scenario import Scenario
 from simaie.campaign.campaign_file import CampaignFile, Explore, Fuzz
+from simaie.campaign.drawing import is_strategy, strategy_digest
 from simaie.campaign.marked import MarkedTest, is_tests, tests_of
 from simaie.campaign.unit import Unit
 from simaie.errors import SimaieError, UsageError
@@ -26,6 +27,9 @@ __all__ = ["CORPUS", "Plan", "plan"]
 CORPUS = "corpus"
 #: The number of steps of one generated program, far more than one needs.
 _FUZZ_STEPS = 1_000_000
+#: The number of programs that a seed of a strategy makes at most.
+_EXAMPLES = 50
+_NATIVE = "native"
 
 
 @dataclass
@@ -42,7 +46,7 @@ class Plan:
 
     def missing(self, path: str, problem: str) -> None:
         """Note that a path leads nowhere."""
-        self.problems.setdefault(path, problem)
+        self.problems.setdefault(path, problem.removeprefix(f"{path}: "))
 
 
 def plan(campaign: CampaignFile) -> Plan:
@@ -66,8 +70,14 @@ def _explored(explore: Explore, found: Plan) -> Iterator[Unit]:
     exhaustive = {name: make_scheduler(name)[0].exhaustive for name in explore.schedulers}
     _require_machines(explore.schemes, explore.hosts)
     judges(explore.checkers)
-    for test, program in _programs(explore, found):
+    for test in _targets(explore.targets, found):
         target = test.target
+        if is_strategy(target):
+            yield from _drawn(target, explore, exhaustive, found)
+            continue
+        program = _program(target, explore, found)
+        if program is None:
+            continue
         scenario = _scenario(explore) if is_elf(target) else None
         for scheme in explore.schemes or test.schemes or (_usual_scheme(target),):
             for host in explore.hosts or test.hosts or ("sc",):
@@ -95,18 +105,42 @@ def _usual_scheme(target: str) -> str:
 def _require_machines(schemes: Sequence[str], hosts: Sequence[str]) -> None:
     """Raise UsageError, or UnknownNameError, if there is no such scheme or host."""
     for host in hosts or ("sc",):
-        for scheme in schemes or ("native",):
+        for scheme in schemes or (_NATIVE,):
             Machine(scheme, host=host).check_options()
 
 
-def _programs(explore: Explore, found: Plan) -> Iterator[tuple[MarkedTest, Program]]:
-    """Yield the targets with their programs; those that cannot be loaded become problems."""
-    for test in _targets(explore.targets, found):
-        target = test.target
-        try:
-            yield test, load_program(target, scenario=_scenario(explore) if is_elf(target) else None)
-        except SimaieError as error:
-            found.missing(target, str(error))
+def _drawn(target: str, explore: Explore, exhaustive: Mapping[str, bool], found: Plan) -> Iterator[Unit]:
+    """Yield the units of a strategy; `executions` bounds a seed, so that each of its programs gets a part of them."""
+    for name in explore.schedulers:
+        if exhaustive[name]:
+            found.missing(target, f"generated programs need a random scheduler, not {name}")
+            continue
+        for scheme in explore.schemes or (_NATIVE,):
+            for host in explore.hosts or ("sc",):
+                examples = min(_EXAMPLES, explore.executions)
+                yield Unit(
+                    kind="fuzz",
+                    target=target,
+                    digest=strategy_digest(target),
+                    scheme=scheme,
+                    host=host,
+                    scheduler=name,
+                    seed=explore.first_seed,
+                    seeds=explore.seeds,
+                    executions=explore.executions // examples,
+                    steps=_FUZZ_STEPS,
+                    examples=examples,
+                    checkers=explore.checkers,
+                )
+
+
+def _program(target: str, explore: Explore, found: Plan) -> Program | None:
+    """Return the program of a target; None if it cannot be loaded, which becomes a problem."""
+    try:
+        return load_program(target, scenario=_scenario(explore) if is_elf(target) else None)
+    except SimaieError as error:
+        found.missing(target, str(error))
+        return None
 
 
 def _targets(targets: Sequence[str], found: Plan) -> Iterator[MarkedTest]:

@@ -19,12 +19,13 @@ from typing import Final
 
 import msgspec
 
+from simaie.campaign.sketch import Sketch
 from simaie.errors import InputError, UsageError
 
 __all__ = ["VERSION", "explained", "is_locked", "lock", "open_store", "transaction", "undamaged"]
 
 #: The version of the tables.
-VERSION: Final = 2
+VERSION: Final = 3
 #: By version, the statements that turn a store of this version into one of the next.
 _MIGRATIONS: Final = {
     1: """
@@ -32,6 +33,11 @@ ALTER TABLE units ADD COLUMN handoffs BLOB NOT NULL DEFAULT x'';
 ALTER TABLE units ADD COLUMN test TEXT NOT NULL DEFAULT '';
 CREATE TABLE drawn (test TEXT NOT NULL, choices BLOB NOT NULL, handoffs BLOB NOT NULL, PRIMARY KEY (test, choices))
     WITHOUT ROWID;
+""",
+    2: """
+ALTER TABLE units ADD COLUMN covered INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE growth ADD COLUMN handoffs INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE findings ADD COLUMN run INTEGER NOT NULL DEFAULT 0;
 """,
 }
 _APPLICATION: Final = 0x53494D41  # "SIMA"
@@ -131,7 +137,7 @@ def open_store(path: Path, *, create: bool = False, read_only: bool = False) -> 
             if create and (not exists or path.stat().st_size == 0):
                 _make(connection)
             if _version(connection, path) != VERSION:
-                with contextlib.closing(_connect(path, "rw")) as writer:
+                with contextlib.closing(_connect(path, "rw")) as writer, undamaged(path):
                     _migrate(writer, path)
             connection.execute("PRAGMA synchronous = NORMAL")
         except BaseException:
@@ -180,6 +186,8 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     for former in range(version, VERSION):
         _run_all(connection, _MIGRATIONS[former])
+    for number, handoffs in connection.execute("SELECT number, handoffs FROM units").fetchall():
+        connection.execute("UPDATE units SET covered = ? WHERE number = ?", (Sketch.read(handoffs).traces, number))
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
 

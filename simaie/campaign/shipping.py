@@ -11,6 +11,7 @@ import contextlib
 from pathlib import Path
 from typing import NamedTuple
 
+from simaie.campaign.unit import file_of
 from simaie.errors import InputError
 from simaie.saving import save_file
 
@@ -39,9 +40,8 @@ class Parcel(NamedTuple):
 
 def parcel_for(target: str) -> Parcel | None:
     """Return the file of a target; None for a program of the corpus, and for a file that cannot be read."""
-    path, colon, _ = target.rpartition(":")
-    name = path if colon and path.endswith(".py") else target
+    name = file_of(target)
     with contextlib.suppress(OSError):
-        if Path(name).is_file():
+        if name and Path(name).is_file():
             return Parcel(name, Path(name).read_bytes())
     return None

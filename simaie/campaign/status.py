@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import datetime
+import shlex
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from simaie.campaign.adding import POINT_SECONDS
 from simaie.campaign.campaign_file import Accepted, CampaignFile
 from simaie.campaign.schema import is_locked, undamaged
 from simaie.campaign.sketch import Sketch
-from simaie.campaign.store import FINISHED, Store
-from simaie.campaign.summary import Finding, Point, Status, UnitStatus
+from simaie.campaign.store import FINISHED, Run, Store
+from simaie.campaign.summary import Finding, Point, SchedulerStatus, Status, UnitStatus
 from simaie.campaign.unit import Unit
 from simaie.errors import UsageError
 from simaie.finding import Verdict
 
-__all__ = ["campaign_in", "clock_text", "status_of"]
+__all__ = ["campaign_in", "clock_text", "counted", "status_of"]
 
 #: If the next execution shows a new trace with a smaller probability than this, a random scheduler may stop.
 RARE = 1e-4
@@ -47,10 +50,10 @@ def status_of(store: Store, today: datetime.date | None = None) -> Status:
 def _status(store: Store, campaign: CampaignFile, today: datetime.date) -> Status:
     units = tuple(_units(store))
     accepted = {each.finding: each for each in campaign.accepted}
-    findings = tuple(_findings(store, units, accepted, today))
-    growth = tuple(Point(*row) for row in store.rows("SELECT * FROM growth ORDER BY active"))
     runs = tuple(store.runs())
+    findings = tuple(_findings(store, units, accepted, today))
     active = sum(run.active for run in runs)
+    growth = _growth(store, active)
     may_stop, why = _may_stop(units)
     (former,) = store.rows("SELECT count(*) FROM units WHERE NOT planned")[0]
     problems = msgspec.json.decode(store.meta("problems", b"{}"), type=dict[str, str])
@@ -71,7 +74,32 @@ def _status(store: Store, campaign: CampaignFile, today: datetime.date) -> Statu
         since_new=_since_new(growth, active),
         may_stop=may_stop,
         why=why,
+        schedulers=_schedulers(units, findings),
     )
+
+
+def _growth(store: Store, active: float) -> tuple[Point, ...]:
+    """Return the curve over time, to which results that arrived soon after its last point are added."""
+    points = [Point(*row) for row in store.rows("SELECT * FROM growth ORDER BY active")]
+    now = store.totals()
+    if points and msgspec.structs.astuple(points[-1])[1:] != now:
+        last = points[-1].active
+        points.append(Point(max(last, min(active, last + POINT_SECONDS)), *now))
+    return tuple(points)
+
+
+def _schedulers(units: Sequence[UnitStatus], findings: Sequence[Finding]) -> tuple[SchedulerStatus, ...]:
+    """Return what each scheduler has done, in the order of the units."""
+    found = []
+    for name in dict.fromkeys(unit.unit.scheduler for unit in units):
+        own = [unit for unit in units if unit.unit.scheduler == name]
+        has = [finding for finding in findings if name in finding.schedulers]
+        found.append(SchedulerStatus(
+            scheduler=name, units=len(own), executions=sum(unit.executions for unit in own),
+            seconds=sum(unit.seconds for unit in own), findings=len(has),
+            alone=sum(len(finding.schedulers) == 1 for finding in has),
+        ))  # fmt: skip
+    return tuple(found)
 
 
 def _verdict(units: Sequence[UnitStatus], findings: Sequence[Finding], problems: dict[str, str]) -> Verdict:
@@ -136,34 +164,46 @@ def _why_open(unit: Unit, state: str, shards: int, executions: int) -> str:
 def _findings(
     store: Store, units: Sequence[UnitStatus], accepted: dict[str, Accepted], today: datetime.date
 ) -> list[Finding]:
-    names = {unit.number: unit.name for unit in units}
+    by_number = {unit.number: unit for unit in units}
+    runs = dict(enumerate(store.runs(), start=1))
     columns = (
         "finding, unit, signature, text, kinds, scheme, count, first_shard, first_index, seen, length, shard, idx,"
-        " summary, command"
+        " summary, command, run"
     )
     by_id: dict[str, list[tuple[Any, ...]]] = {}
     for row in store.rows(f"SELECT {columns} FROM findings ORDER BY finding, unit"):
-        if row[1] in names:
+        if row[1] in by_number:
             by_id.setdefault(row[0], []).append(row)
-    found = [_finding(rows, names, accepted.get(name), today) for name, rows in by_id.items()]
+    found = [_finding(store, rows, by_number, runs, accepted.get(name), today) for name, rows in by_id.items()]
     return sorted(found, key=lambda each: (-each.count, each.finding))
 
 
 def _finding(
-    rows: Sequence[tuple[Any, ...]], names: dict[int, str], known: Accepted | None, today: datetime.date
-) -> Finding:
+    store: Store, rows: Sequence[tuple[Any, ...]], units: dict[int, UnitStatus], runs: dict[int, Run],
+    known: Accepted | None, today: datetime.date,
+) -> Finding:  # fmt: skip
     name, _, signature, text, kinds, scheme, *_ = rows[0]
     first = min((row[1], row[7], row[8]) for row in rows)
     shortest = min(rows, key=lambda row: (row[10], row[1], row[11], row[12]))
+    run = runs.get(min((row[15] for row in rows if row[15]), default=0))
     is_valid = known is not None and today <= known.until
+    schedulers: Counter[str] = Counter()
+    for row in rows:
+        schedulers[units[row[1]].unit.scheduler] += row[6]
     return Finding(
         finding=name, signature=signature, text=text, kinds=tuple(kinds.split(", ")), scheme=scheme,
-        count=sum(row[6] for row in rows), units=tuple(names[row[1]] for row in rows), first=first,
+        count=sum(row[6] for row in rows), units=tuple(units[row[1]].name for row in rows), first=first,
         seen=min(row[9] for row in rows), length=shortest[10], shortest=(shortest[1], shortest[11], shortest[12]),
-        summary=shortest[13], command=shortest[14],
+        summary=shortest[13], command=_command(store, name, units[shortest[1]].unit, shortest[14]),
         accepted=known.reason if known is not None and is_valid else "",
         expired="" if known is None or is_valid else known.until.isoformat(),
+        schedulers=dict(schedulers), version=run.version if run else "", revision=run.revision if run else "",
     )  # fmt: skip
+
+
+def _command(store: Store, finding: str, unit: Unit, command: str) -> str:
+    """Return the command that runs a finding again; a generated program is in the store alone."""
+    return shlex.join(["simaie", "campaign", "replay", str(store.path), finding]) if unit.kind == "fuzz" else command
 
 
 def _since_new(growth: Sequence[Point], active: float) -> float | None:
@@ -186,6 +226,11 @@ def _may_stop(units: Sequence[UnitStatus]) -> tuple[bool, str]:
     if likely:
         return False, f"in {len(likely):,} of {len(left):,} open units the next execution may well show a new trace"
     return True, f"in no open unit a new trace is more likely than 1 in {round(1 / RARE):,} executions"
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with a noun, which is plural unless the number is one."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def clock_text(seconds: float) -> str:

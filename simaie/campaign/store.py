@@ -181,8 +181,8 @@ class Store:
         ((done, planned),) = self.rows("SELECT total(state != 'open'), count(*) FROM units WHERE planned")
         return int(done), planned
 
-    def totals(self) -> tuple[int, int, int]:
-        """Return the number of executions, of distinct traces of all units, and of findings."""
+    def totals(self) -> tuple[int, int, int, int]:
+        """Return the number of executions, of distinct traces, of findings, and of distinct hand-offs of all units."""
         with explained(self.path):
             return totals(self._db)
 

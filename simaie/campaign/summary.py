@@ -10,7 +10,7 @@ from simaie.campaign.store import Run
 from simaie.campaign.unit import Unit
 from simaie.finding import Verdict
 
-__all__ = ["Finding", "Point", "Status", "UnitStatus"]
+__all__ = ["Finding", "Point", "SchedulerStatus", "Status", "UnitStatus"]
 
 
 class UnitStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,8 +66,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         scheme: The scheme.
         count: The number of executions.
         units: The names of the units that have it.
+        schedulers: By scheduler, the number of executions that have it.
         first: The unit, the shard and the execution that have it first, in the order of the campaign.
         seen: When it was first seen, in seconds since 1970.
+        version: The version of simaie that has seen it first; empty if another store has it from elsewhere.
+        revision: The commit of the folder in which that was; empty if it is not known.
         length: The number of steps of the shortest execution.
         shortest: Its unit, its shard and its index.
         summary: What the checkers say about it.
@@ -91,15 +94,42 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     accepted: str = ""
     expired: str = ""
+    schedulers: dict[str, int] = {}
+    version: str = ""
+    revision: str = ""
+
+
+class SchedulerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What one scheduler has done in all its units.
+
+    Attributes:
+        scheduler: The scheduler.
+        units: The number of its units.
+        executions: The number of executions.
+        seconds: The time that its shards took, in seconds.
+        findings: The number of findings that it has.
+        alone: The number of those that no other scheduler has.
+    """
+
+    scheduler: str
+    units: int
+    executions: int
+    seconds: float
+    findings: int
+    alone: int
 
 
 class Point(msgspec.Struct, frozen=True, array_like=True):
-    """A point of the curve over time: active seconds, executions, traces, findings."""
+    """A point of the curve over time: active seconds, executions, traces, findings, hand-offs.
+
+    Traces and hand-offs are distinct within each unit.
+    """
 
     active: float
     executions: int
     traces: int
     findings: int
+    handoffs: int = 0
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +144,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         former: The number of units that are no longer planned.
         findings: The findings of the planned units, the most frequent first.
         schemes: By scheme, the number of distinct hand-offs of all its units.
+        schedulers: What each scheduler has done.
         problems: By target, why it cannot be loaded.
         runs: The runs so far.
         growth: The curve over time.
@@ -142,6 +173,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     since_new: float | None
     may_stop: bool
     why: str
+    schedulers: tuple[SchedulerStatus, ...] = ()
 
     @property
     def unaccepted(self) -> tuple[Finding, ...]:

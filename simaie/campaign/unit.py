@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
+from pathlib import PurePath
 from typing import Literal
 
 import msgspec
 
 from simaie.binary.scenario import Scenario
 
-__all__ = ["Ending", "Known", "Piece", "Result", "Sighting", "Unit"]
+__all__ = ["Ending", "Known", "Piece", "Result", "Sighting", "Unit", "file_of"]
 
 #: The length of the shortest known witness of a finding in a unit, and the numbers of its shard and its execution.
 Known = tuple[int, int, int]
@@ -28,8 +29,10 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         kind: Whether a program is explored, programs are generated, or pytest runs a test.
-        target: The program, as on the command line; the instruction set of generated programs; the id of a test.
-        digest: The digest of the program; empty for generated ones, also those of a test.
+        target: The program, as on the command line; the strategy or the instruction set of generated programs; the id
+            of a test.
+        digest: The digest of the program, or of the file of a strategy; empty for other generated programs, also those
+            of a test.
         scenario: What is run of an ELF file.
         scheme: The scheme with its options.
         host: The host memory.
@@ -68,10 +71,25 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return hashlib.blake2b(msgspec.json.encode(self), digest_size=_KEY_BYTES).hexdigest()
 
     @property
+    def file(self) -> str:
+        """The file that the target names; empty if it names none."""
+        return self.target.partition("::")[0] if self.kind == "test" else file_of(self.target)
+
+    @property
     def name(self) -> str:
         """The unit in words."""
-        what = f"generated {self.target} programs" if self.kind == "fuzz" else self.target
+        what = self.target
+        if self.kind == "fuzz":
+            what = f"programs drawn from {what}" if self.digest else f"generated {what} programs"
         return f"{what} under {self.scheme} on {self.host}, {self.scheduler}"
+
+
+def file_of(target: str) -> str:
+    """Return the file that a target names, as ``FILE.py:NAME`` or by its path; empty for a name without a suffix."""
+    path, colon, _ = target.rpartition(":")
+    if colon and path.endswith(".py"):
+        return path
+    return target if PurePath(target).suffix else ""
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,9 @@ from simaie.saving import save_file
 __all__ = ["Fate", "Retried", "find", "retry", "save_witness", "witness_of"]
 
 
+_UNLIKE = "it runs unlike the recorded execution ({}), and others may fail: explore it anew"
+
+
 class Fate(StrEnum):
     """What became of a finding."""
 
@@ -36,7 +39,7 @@ class Retried(msgspec.Struct, frozen=True, kw_only=True):
         finding: Its id.
         text: The signature.
         fate: What became of it.
-        reason: In what way it has changed; empty otherwise.
+        reason: In what way it has changed, or why that it is gone proves little; empty otherwise.
     """
 
     finding: str
@@ -100,7 +103,7 @@ def _run_again(store: Store, finding: Finding, unit: Unit) -> Failure:
 
 def _fate(failure: Failure, finding: Finding) -> tuple[Fate, str]:
     if not failure.findings:
-        return Fate.GONE, ""
+        return Fate.GONE, _UNLIKE.format(failure.diverged) if failure.diverged else ""
     if finding_id(finding.scheme, failure.signature) == finding.finding:
         return Fate.STILL, ""
     return Fate.CHANGED, f"it fails with another signature: {failure.signature}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ import msgspec
 
 import simaie
 from simaie.binary.scenario import Scenario
+from simaie.campaign.drawing import drawn_program, strategy_of
 from simaie.campaign.guard import guarded
 from simaie.campaign.sketch import Sketch
 from simaie.campaign.unit import Ending, Known, Piece, Result, Sighting, Unit
@@ -52,13 +54,30 @@ def run_piece(piece: Piece) -> Result:
     return msgspec.structs.replace(result, seconds=time.perf_counter() - began)
 
 
-def lost(piece: Piece) -> Result:
-    """Return the result of a shard at which workers died."""
-    limits = [f"{piece.most_seconds:g} s"] if piece.most_seconds else []
-    limits += [f"{piece.most_bytes >> 20:,} MiB"] if piece.most_bytes else []
-    allowed = f" (limits: {', '.join(limits)})" if limits else ""
-    why = f"worker processes died at it: it took too long or too much memory{allowed}, or crashed"
-    return Result(number=piece.number, shard=piece.shard, ending=Ending.LOST, problem=why)
+def lost(piece: Piece, death: int | None = None) -> Result:
+    """Return the result of a shard at which workers died.
+
+    Args:
+        piece: The shard.
+        death: The exit status of the last of them, negative for a signal; None if it is not known.
+    """
+    return _ended(piece, Ending.LOST, f"worker processes died at it: {_cause(piece, death)}")
+
+
+def _cause(piece: Piece, death: int | None) -> str:
+    if death is None:
+        limits = [f"{piece.most_seconds:g} s"] if piece.most_seconds else []
+        limits += [f"{piece.most_bytes >> 20:,} MiB"] if piece.most_bytes else []
+        allowed = f" (limits: {', '.join(limits)})" if limits else ""
+        return f"it took too long or too much memory{allowed}, or crashed"
+    if death >= 0:
+        return f"it ended the process with status {death}"
+    if piece.most_seconds and -death == getattr(signal, "SIGALRM", 0):
+        return f"it took longer than {piece.most_seconds:g} s"
+    with contextlib.suppress(ValueError):
+        name = signal.Signals(-death).name
+        return f"{name}, perhaps because the machine lacks memory" if name == "SIGKILL" else f"it crashed with {name}"
+    return f"it crashed with signal {-death}"
 
 
 def machine_of(unit: Unit) -> Machine:
@@ -88,7 +107,9 @@ def _unfit(piece: Piece) -> Result | None:
         problem = f"the campaign runs with simaie {piece.version}, and a worker has {simaie.__version__}"
     elif unit.digest:
         try:
-            if _program(unit).digest != unit.digest:
+            if unit.kind == "fuzz":
+                strategy_of(unit.target, unit.digest)
+            elif _program(unit).digest != unit.digest:
                 problem = f"{unit.target} is another program than when the campaign was planned"
         except SimaieError as error:
             problem = f"a worker cannot load the program: {error}"
@@ -105,6 +126,8 @@ def _run(piece: Piece) -> Result:
             return _ended(piece, Ending.REFUSED, str(error))
         notes = " ".join(getattr(error, "__notes__", ()))
         problem = f"{error} ({notes})" if notes else str(error)
+        if isinstance(error.__cause__, MemoryError) and piece.most_bytes:
+            problem += f"; the limit is {piece.most_bytes >> 20:,} MiB"
         if isinstance(error.report, Report):
             return _of_report(piece, Ending.ERROR, error.report, problem)
         return _ended(piece, Ending.ERROR, problem)
@@ -204,9 +227,13 @@ def _fuzzed(piece: Piece) -> Result:
 
     unit, machine = piece.unit, machine_of(piece.unit)
     drawn: dict[str, Program] = {}
-    strategy = programs(unit.target, vcpus=unit.vcpus, instructions=unit.instructions)
+    strategy = (
+        strategy_of(unit.target, unit.digest) if unit.digest
+        else programs(unit.target, vcpus=unit.vcpus, instructions=unit.instructions)
+    )  # fmt: skip
 
-    def take(program: Program) -> None:
+    def take(value: object) -> None:
+        program = drawn_program(value, unit.target)
         drawn.setdefault(program.digest, program)
 
     generate(strategy, unit.examples, unit.seed + piece.shard, take)

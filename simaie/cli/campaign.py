@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from simaie.campaign.campaign_file import CampaignFile, Explore, read_campaign_f
 from simaie.campaign.coordinator import Budget, Progress, run_campaign
 from simaie.campaign.crew import Crew, Processes
 from simaie.campaign.merging import merge_stores
-from simaie.campaign.status import campaign_in, status_of
+from simaie.campaign.status import campaign_in, counted, status_of
 from simaie.campaign.store import Store
 from simaie.campaign.summary import Status as CampaignStatus
 from simaie.campaign.witnesses import Fate, Retried, find, retry, save_witness
@@ -113,6 +114,8 @@ def _run(
         complain(f"{target}: {problem}")
     _write(found, junit, sarif)
     _print(found, output, report_lines)
+    if any(unit.state == "open" and unit.unit.kind != "test" for unit in found.units):
+        complain(f"it is not finished; go on with: {shlex.join(['simaie', 'campaign', 'resume', str(path)])}")
     return status_unless_interrupted(_status(found), interrupted)
 
 
@@ -139,10 +142,10 @@ def _progress() -> Iterator[Progress | None]:
 def _numbers(store: Store, executions: int, seconds: float, busy: int) -> tuple[float, str]:
     """Return the share of units that are finished, and the figures of a progress line."""
     done, planned = store.finished()
-    _, traces, findings = store.totals()
+    _, traces, findings, _ = store.totals()
     rate = f", {executions / seconds:,.0f}/s" if seconds > 1 else ""
-    words = f"{done:,}/{planned:,} units, {executions:,} executions{rate}, {traces:,} traces, {findings:,} findings"
-    return done / max(1, planned), f"{words}, {busy} shards under way"
+    words = f"{done:,}/{planned:,} units, {counted(executions, 'execution')}{rate}, {counted(traces, 'trace')}"
+    return done / max(1, planned), f"{words}, {counted(findings, 'finding')}, {counted(busy, 'shard')} under way"
 
 
 def show_status(path: Path, output: Format) -> Status:

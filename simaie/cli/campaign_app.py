@@ -68,7 +68,7 @@ def run(
         typer.Argument(
             metavar="TARGET...",
             help="A campaign file (.toml), or what to explore: programs, .litmus files, folders of them, @FILE, a "
-            "list, files of pytest tests (or FILE.py::NAME), or the word corpus.",
+            "list, files of pytest tests (or FILE.py::NAME), Hypothesis strategies (FILE.py:NAME), or the word corpus.",
             autocompletion=complete_programs,
         ),
     ],

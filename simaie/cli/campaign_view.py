@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from simaie.campaign.status import clock_text
+from simaie.campaign.status import clock_text, counted
 from simaie.campaign.summary import Finding, Status, UnitStatus
 from simaie.campaign.witnesses import Fate, Retried
 from simaie.finding import Verdict
@@ -17,6 +17,10 @@ from simaie.show.lines import command_line
 __all__ = ["fixed_lines", "report_lines", "status_lines"]
 
 _COLOURS = {Verdict.HOLDS: "bold green", Verdict.VIOLATED: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
+#: The number of the last runs that a report shows.
+_MOST_RUNS = 10
+#: The number of units that a report names of each finding.
+_MOST_NAMES = 5
 _FATES = {Fate.STILL: "bold red", Fate.CHANGED: "bold yellow", Fate.GONE: "bold green"}
 
 
@@ -26,10 +30,10 @@ def status_lines(found: Status) -> list[Any]:
     lines = [verdict.append(f"  {clean(found.store)}", "bold")]
     lines.append(Text(_units(found)))
     lines.append(Text(
-        f"{_count(found.executions, 'execution')} in {_count(found.shards, 'shard')}, "
-        f"{_count(len(found.findings), 'finding')} "
-        f"({len(found.findings) - len(found.unaccepted):,} accepted), {_time(found.active)} in "
-        f"{_count(len(found.runs), 'run')}"
+        f"{counted(found.executions, 'execution')} in {counted(found.shards, 'shard')}, "
+        f"{counted(len(found.findings), 'finding')}"
+        f"{_accepted(found)}, {_time(found.active)} in "
+        f"{counted(len(found.runs), 'run')}"
     ))  # fmt: skip
     if found.since_new is not None:
         lines.append(Text(f"the last new trace or finding came {_time(found.since_new)} of running time ago"))
@@ -41,6 +45,12 @@ def status_lines(found: Status) -> list[Any]:
     return lines
 
 
+def _accepted(found: Status) -> str:
+    """Return how many findings are accepted, if any are."""
+    number = len(found.findings) - len(found.unaccepted)
+    return f" ({number:,} accepted)" if number else ""
+
+
 def _units(found: Status) -> str:
     refused = sum(unit.state == "refused" for unit in found.units)
     counts = {
@@ -49,7 +59,7 @@ def _units(found: Status) -> str:
         "open": found.count(Verdict.INCONCLUSIVE) - refused,
         "refused": refused,
     }
-    return f"{_count(len(found.units), 'unit')}: " + ", ".join(f"{count:,} {what}" for what, count in counts.items())
+    return f"{counted(len(found.units), 'unit')}: " + ", ".join(f"{count:,} {what}" for what, count in counts.items())
 
 
 def report_lines(found: Status) -> list[Any]:
@@ -62,11 +72,11 @@ def report_lines(found: Status) -> list[Any]:
         if units:
             lines += [Text(), Text(heading, "bold"), *_listed(units)]
     lines += _not_begun([unit for unit in found.units if _is_untouched(unit)])
-    lines += _covered(found)
+    lines += [*_covered(found), *_by_scheduler(found)]
     if found.problems:
         lines += [Text(), Text("cannot be loaded", "bold")]
         lines += [Text(f"  {clean(target)}: {clean(problem)}") for target, problem in found.problems.items()]
-    return lines
+    return [*lines, *_history(found)]
 
 
 def _is_untouched(unit: UnitStatus) -> bool:
@@ -86,7 +96,37 @@ def _covered(found: Status) -> Iterator[Text]:
     seen = {scheme: number for scheme, number in found.schemes.items() if number}
     if seen:
         yield from (Text(), Text("covered of the schemes", "bold"))
-    yield from (Text(f"  {clean(scheme)}: {_count(number, 'kind')} of hand-offs") for scheme, number in seen.items())
+    yield from (Text(f"  {clean(scheme)}: {counted(number, 'kind')} of hand-offs") for scheme, number in seen.items())
+
+
+def _by_scheduler(found: Status) -> Iterator[Text]:
+    """Yield what each scheduler has found, if there are several."""
+    if len(found.schedulers) < 2:
+        return
+    yield from (Text(), Text("schedulers", "bold"))
+    for each in found.schedulers:
+        alone = f", {each.alone:,} of them alone" if each.alone else ""
+        yield Text(
+            f"  {clean(each.scheduler)}: {counted(each.findings, 'finding')}{alone}, in "
+            f"{counted(each.executions, 'execution')} of {counted(each.units, 'unit')}, {_time(each.seconds)} of work"
+        )
+
+
+def _history(found: Status) -> Iterator[Text]:
+    """Yield the last runs, with what ran them."""
+    if found.runs:
+        yield from (Text(), Text("runs", "bold"))
+    if len(found.runs) > _MOST_RUNS:
+        yield Text(f"  {counted(len(found.runs) - _MOST_RUNS, 'earlier run')}", "dim")
+    for run in found.runs[-_MOST_RUNS:]:
+        yield Text(
+            f"  {clock_text(run.began)}: {_time(run.active)}, {clean(run.ending) or 'running, or killed'}, "
+            f"{clean(run.workers)}, simaie {clean(run.version)}{_commit(run.revision)}"
+        )
+
+
+def _commit(revision: str) -> str:
+    return f" at commit {clean(revision)}" if revision else ""
 
 
 def _finding(finding: Finding) -> Iterator[Text]:
@@ -95,9 +135,15 @@ def _finding(finding: Finding) -> Iterator[Text]:
     )
     first, shard, index = finding.first
     yield Text(
-        f"  {_count(finding.count, 'execution')} in {_count(len(finding.units), 'unit')}, first in unit {first}, shard "
-        f"{shard}, execution {index} ({clock_text(finding.seen)}); the shortest has {finding.length:,} steps"
+        f"  {counted(finding.count, 'execution')} in {counted(len(finding.units), 'unit')}, first in unit {first}, "
+        f"shard {shard}, execution {index}; the shortest has {finding.length:,} steps"
     )
+    by = ", ".join(f"{clean(name)} ({count:,})" for name, count in finding.schedulers.items())
+    version = f" with simaie {clean(finding.version)}{_commit(finding.revision)}" if finding.version else ""
+    yield Text(f"  found by {by}; first seen {clock_text(finding.seen)}{version}")
+    yield from (Text(f"  in {clean(name)}") for name in finding.units[:_MOST_NAMES])
+    if len(finding.units) > _MOST_NAMES:
+        yield Text(f"  and in {len(finding.units) - _MOST_NAMES:,} more", "dim")
     yield from (Text(f"  {line}") for line in clean_lines(finding.summary).split("\n"))
     if finding.accepted:
         yield Text(f"  accepted: {clean(finding.accepted)}", "dim")
@@ -128,10 +174,6 @@ def fixed_lines(retried: Sequence[Retried]) -> list[Any]:
         line = Text(f"{each.fate:<11}", _FATES[each.fate]).append(f"  {each.finding}  {clean(each.text)}")
         lines.append(line.append(f"; {clean(each.reason)}") if each.reason else line)
     return lines
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _time(seconds: float) -> str:

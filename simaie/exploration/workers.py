@@ -92,6 +92,7 @@ class Pool(Generic[P, R]):
 
     Attributes:
         results: The results that have arrived and were not taken, by the number of the piece.
+        death: How the worker ended that died last, as `multiprocessing.Process.exitcode`; None before the first death.
     """
 
     def __init__(self, work: Callable[[P], R], jobs: int, lost: Callable[[P], R], *, share: int = 1) -> None:
@@ -100,6 +101,7 @@ class Pool(Generic[P, R]):
         self._size, self._count = share, 0
         self.results: dict[int, R | _Raised] = {}
         self._deaths: Counter[int] = Counter()
+        self.death: int | None = None
         self._dropped: set[int] = set()  # the numbers of results to drop when they arrive
         self._workers: list[_Worker[P]] = []
 
@@ -197,6 +199,7 @@ class Pool(Generic[P, R]):
         self._workers.remove(worker)
         worker.pipe.close()
         worker.process.join()
+        self.death = worker.process.exitcode
         if worker.share:
             number, piece = worker.share[0]
             self._deaths[number] += 1

@@ -49,7 +49,7 @@ def run_here(path: Path, campaign: CampaignFile | None = SMALL, executions: int 
 
 
 def facts(path: Path) -> dict[str, Any]:
-    """Return all that a store says, without times, and without what counts the runs."""
+    """Return all that a store says, without times, and without what depends on the runs."""
     with Store(path, read_only=True) as store:
         status = status_of(store)
         witnesses = {row[:2]: row[2] for row in store.rows("SELECT finding, unit, witness FROM findings")}
@@ -70,4 +70,5 @@ def facts(path: Path) -> dict[str, Any]:
 
 
 def _untimed(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__struct_fields__ if name not in ("seconds", "seen")}
+    of_runs = ("seconds", "seen", "version", "revision")
+    return {name: getattr(value, name) for name in value.__struct_fields__ if name not in of_runs}

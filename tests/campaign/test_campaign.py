@@ -14,6 +14,7 @@ from simaie.campaign import CampaignFile, Explore, Processes, Store, run_campaig
 from simaie.campaign.coordinator import Budget
 from simaie.campaign.planning import plan
 from simaie.campaign.unit import Ending, Piece, Result
+from simaie.campaign.witnesses import witness_of
 from simaie.campaign.work import run_piece
 from simaie.errors import InputError, Interrupted, UsageError
 from simaie.replaying.file import ReplayFile
@@ -99,6 +100,59 @@ def test_generated_programs_are_the_same_for_the_same_seed(tmp_path: Path) -> No
     assert facts(tmp_path / "a.simaie") == facts(tmp_path / "b.simaie")
     assert first.executions == second.executions > 8
     assert first.units[0].shards == 2
+
+
+STRATEGY = """
+from hypothesis import strategies
+from simaie import Program, ins
+
+
+def adders(values):
+    threads = [[ins("lock_xadd", 0x100, 1)], *([ins("store", 0x100, value)] for value in values)]
+    return Program("drawn", isa="x86", threads=threads, init={0x100: 0})
+
+
+programs = strategies.lists(strategies.integers(5, 9), min_size=1, max_size=1).map(adders)
+numbers = strategies.integers(0, 3)
+"""
+
+
+def test_programs_are_drawn_from_a_strategy_of_the_user(tmp_path: Path) -> None:
+    """The seed draws the five programs that there are; each gets a fiftieth of the executions."""
+    pytest.importorskip("hypothesis")
+    file = tmp_path / "own.py"
+    file.write_text(STRATEGY)
+    named = Explore(
+        targets=(f"{file}:programs", f"{file}:numbers"), schemes=("aie-rfc",), seeds=1, executions=2500,
+        schedulers=("random-walk", "dpor"),
+    )  # fmt: skip
+    status = run_here(tmp_path / "a.simaie", CampaignFile(explore=(named,)))
+    assert "random scheduler" in status.problems[f"{file}:programs"]
+    drawn, wrong = status.units
+    assert (drawn.state, drawn.executions, drawn.verdict) == ("done", 5 * (2500 // 50), Verdict.VIOLATED)
+    assert (wrong.marked, wrong.executions) == (1, 0)
+    assert "made int" in wrong.reason
+    (finding, *_) = status.findings
+    assert finding.command.split()[:3] == ["simaie", "campaign", "replay"]
+    again = run_here(tmp_path / "b.simaie", CampaignFile(explore=(named,)))
+    assert again.findings[0].finding == finding.finding
+    with Store(tmp_path / "a.simaie") as store:
+        witness = witness_of(store, finding)
+    (tmp_path / "witness.json").write_bytes(witness)
+    assert replay(tmp_path / "witness.json").signature.digest == finding.signature
+
+
+def test_a_strategy_that_has_changed_is_a_new_unit(tmp_path: Path) -> None:
+    pytest.importorskip("hypothesis")
+    file = tmp_path / "own.py"
+    file.write_text(STRATEGY)
+    campaign = CampaignFile(explore=(Explore(targets=(f"{file}:programs",), seeds=2, executions=50),))
+    (before,) = plan(campaign).units
+    file.write_text(STRATEGY.replace("9", "7"))
+    assert run_piece(Piece(number=1, unit=before, shard=0)).ending is Ending.UNFIT
+    (after,) = plan(campaign).units
+    assert run_piece(Piece(number=1, unit=after, shard=0)).ending is Ending.DONE
+    assert (before.file, before.key != after.key) == (str(file), True)
 
 
 def test_a_witness_replays_and_is_the_shortest(tmp_path: Path) -> None:

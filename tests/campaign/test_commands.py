@@ -83,6 +83,7 @@ def test_a_witness_is_run_against_the_code_as_it_is_now(tmp_path: Path, capsys: 
         assert command("fixed", path, "--format", "json") == status
         (fate,) = json.loads(capsys.readouterr().out)["findings"]
         assert fate["fate"] == {1: "still there", 0: "gone", 3: "changed"}[status]
+        assert ("runs unlike the recorded execution" in fate["reason"]) == (status == Status.HOLDS)
 
 
 def test_commands_without_a_store_use_that_of_the_folder(
@@ -122,6 +123,15 @@ def test_wrong_input_is_one_line_on_stderr(
     assert not captured.out
     assert len(captured.err.splitlines()) == 1
     assert not list(tmp_path.glob("*.simaie*"))
+
+
+def test_a_campaign_that_is_not_finished_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a b.simaie"
+    options = ("run", RACE, "--scheme", "cas", "--seeds", "3", "--store", path)
+    assert command(*options, "--executions", "1") == Status.INCONCLUSIVE
+    assert f"simaie campaign resume '{path}'" in capsys.readouterr().err
+    assert command(*options) == Status.INCONCLUSIVE
+    assert not capsys.readouterr().err
 
 
 def test_a_finding_that_does_not_exist_is_named(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

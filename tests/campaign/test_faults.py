@@ -19,6 +19,8 @@ from simaie.campaign.coordinator import Budget
 from simaie.campaign.crew import Crew
 from simaie.campaign.guard import guarded
 from simaie.campaign.schema import is_locked
+from simaie.campaign.unit import Ending, Piece, Unit
+from simaie.campaign.work import lost
 from simaie.errors import InputError
 from simaie.prng import derive
 
@@ -206,17 +208,28 @@ def test_guests_that_hang_eat_memory_or_crash_are_marked_and_the_rest_goes_on(
         explore=(
             Explore(targets=tuple(f"{tmp_path / 'guest.py'}:{name}" for name in names), seeds=1, executions=3),
         ),
-        shard_seconds=1.0,
+        shard_seconds=4.0,
         shard_megabytes=2048,
     )
     status = run_campaign(tmp_path / "a.simaie", campaign, crew)
     marked = {unit.name.split(":")[1].split()[0]: (unit.marked, unit.state) for unit in status.units}
     assert marked == {"hang": (1, "done"), "eat": (1, "done"), "crash": (1, "done"), "fine": (0, "done")}
     reasons = {unit.name.split(":")[1].split()[0]: unit.reason for unit in status.units}
-    assert "worker processes died" in reasons["hang"]
-    assert "limits: 1 s" in reasons["hang"]
-    assert "worker processes died" in reasons["crash"]
-    assert "MemoryError" in reasons["eat"]
+    assert "took longer than 4 s" in reasons["hang"]
+    assert "status 3" in reasons["crash"]
+    assert "raised MemoryError at" in reasons["eat"]
+    assert "limit is 2,048 MiB" in reasons["eat"]
+
+
+@pytest.mark.parametrize(
+    ("death", "why"),
+    [(None, "limits: 5 s, 1 MiB"), (3, "status 3"), (-signal.SIGALRM, "longer than 5 s"), (-signal.SIGKILL, "memory"),
+     (-signal.SIGSEGV, "SIGSEGV"), (-64, "SIGRTMAX"), (-99, "signal 99")],
+)  # fmt: skip
+def test_a_lost_shard_says_how_its_workers_died(death: int | None, why: str) -> None:
+    unit = Unit(target=RACE, scheme="cas", executions=1, steps=1)
+    result = lost(Piece(number=1, unit=unit, shard=0, most_seconds=5.0, most_bytes=1 << 20), death)
+    assert (result.ending, why in result.problem) == (Ending.LOST, True)
 
 
 #: Runs a shard in a child, of a guest that says so and then never gets on.

@@ -14,6 +14,7 @@ from simaie.campaign import CampaignFile, Explore, read_campaign_file
 from simaie.campaign.ci import junit_xml, sarif_json
 from simaie.campaign.page import campaign_page
 from simaie.errors import InputError
+from simaie.finding import Verdict
 
 from .made import RACE, SMALL, run_here
 
@@ -72,6 +73,32 @@ def test_junit_and_sarif_have_each_unit_and_finding(tmp_path: Path) -> None:
     (result,) = log["runs"][0]["results"]
     assert result["partialFingerprints"] == {"simaieFinding/v1": finding.finding}
     assert (result["level"], result["occurrenceCount"], "suppressions" in result) == ("error", finding.count, False)
+
+
+def test_each_finding_has_a_file_in_sarif(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GitHub refuses a log in which one result has none. A program of the corpus has none, and so gets the store."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my race.py").write_text(f"from simaie import corpus\n\nrace = corpus.program({RACE!r})\n")
+    addresses = []
+    for target in ("my race.py:race", str(tmp_path / "my race.py:race"), RACE):
+        campaign = CampaignFile(explore=(Explore(targets=(target,), schemes=("aie-rfc",), schedulers=("dpor",)),))
+        run_here(Path("a.simaie"), campaign)
+        (result,) = json.loads(sarif_json(run_here(Path("a.simaie"), None)))["runs"][0]["results"]
+        addresses.append(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"])
+    assert addresses == ["my%20race.py", (tmp_path / "my race.py").as_uri(), "a.simaie"]
+
+
+def test_a_unit_with_a_marked_shard_is_an_error_in_junit(tmp_path: Path) -> None:
+    status = run_here(tmp_path / "a.simaie", executions=1)
+    units = [
+        msgspec.structs.replace(unit, marked=1, state=state, verdict=verdict, reason="it hung")
+        for unit in status.units[:1]
+        for state, verdict in (
+            ("done", Verdict.INCONCLUSIVE), ("refused", Verdict.INCONCLUSIVE), ("done", Verdict.VIOLATED),
+        )
+    ]  # fmt: skip
+    suite = ET.fromstring(junit_xml(msgspec.structs.replace(status, units=tuple(units), findings=())))
+    assert [[child.tag for child in case] for case in suite] == [["error"], ["skipped"], []]
 
 
 def test_an_accepted_finding_is_suppressed(tmp_path: Path) -> None:

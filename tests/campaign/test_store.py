@@ -102,13 +102,14 @@ def test_a_store_of_another_version_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.untraced
 def test_a_store_of_an_older_version_is_brought_to_this_one(tmp_path: Path) -> None:
-    """The store of version 1 had no hand-offs; opening it adds the column, also to read."""
+    """The store of version 1 had no hand-offs; opening it adds the columns, also to read."""
     path = tmp_path / "a.simaie"
     run_here(path, executions=1)
     with Store(path) as store:
         store.connection.executescript(
-            "ALTER TABLE units DROP COLUMN handoffs; ALTER TABLE units DROP COLUMN test; DROP TABLE drawn;"
-            "PRAGMA user_version = 1"
+            "ALTER TABLE units DROP COLUMN covered; ALTER TABLE growth DROP COLUMN handoffs;"
+            "ALTER TABLE findings DROP COLUMN run; ALTER TABLE units DROP COLUMN handoffs;"
+            "ALTER TABLE units DROP COLUMN test; DROP TABLE drawn; PRAGMA user_version = 1"
         )
     with Store(path, read_only=True) as store:
         assert store.rows("PRAGMA user_version") == [(VERSION,)]
@@ -118,6 +119,52 @@ def test_a_store_of_an_older_version_is_brought_to_this_one(tmp_path: Path) -> N
     migrated, whole = facts(path), facts(tmp_path / "b.simaie")
     del migrated["units"], whole["units"]  # whose hand-offs were not recorded
     assert migrated == whole
+
+
+def test_a_store_of_version_2_gets_the_totals_of_its_handoffs(tmp_path: Path) -> None:
+    path = tmp_path / "a.simaie"
+    run_here(path)
+    with Store(path) as store:
+        totals = store.totals()
+        store.connection.executescript(
+            "ALTER TABLE units DROP COLUMN covered; ALTER TABLE growth DROP COLUMN handoffs;"
+            "ALTER TABLE findings DROP COLUMN run; PRAGMA user_version = 2"
+        )
+    with Store(path) as store:
+        assert store.totals() == totals
+        assert totals[3] == 20
+        assert status_of(store).findings[0].version == ""
+
+
+def test_the_curve_ends_with_all_that_was_done(tmp_path: Path) -> None:
+    """All results arrive within a second, in which the curve gets one point; reading it adds the rest."""
+    status = run_here(tmp_path / "a.simaie")
+    last = status.growth[-1]
+    assert (last.executions, last.traces, last.findings, last.handoffs) == (
+        status.executions, sum(unit.traces for unit in status.units), 1, sum(unit.handoffs for unit in status.units),
+    )  # fmt: skip
+    with Store(tmp_path / "a.simaie") as store:
+        store.connection.execute("UPDATE growth SET active = active - 5, executions = 0, findings = 0")
+        store.connection.execute("UPDATE runs SET active = 100")
+        *_, before, after = status_of(store).growth
+    assert (after.active - before.active, after.findings) == (1.0, 1)
+
+
+def test_a_finding_says_which_schedulers_have_it_and_which_commit_had_it_first(tmp_path: Path) -> None:
+    """The sample and the search find the same; one in a hundred executions, say, and one of all."""
+    status = run_here(tmp_path / "a.simaie")
+    (finding,) = status.findings
+    failing = {unit.unit.scheduler: unit.failing for unit in status.units if unit.failing}
+    assert finding.schedulers == failing
+    assert [(each.scheduler, each.units, each.findings, each.alone) for each in status.schedulers] == [
+        ("portfolio", 2, 1, 0), ("dpor", 2, 1, 0),
+    ]  # fmt: skip
+    assert sum(each.executions for each in status.schedulers) == status.executions
+    assert finding.version == status.runs[0].version
+    with Store(tmp_path / "a.simaie") as store:
+        store.connection.execute("UPDATE runs SET revision = 'abc', version = '0.0.9'")
+    later = run_here(tmp_path / "a.simaie")
+    assert (later.findings[0].version, later.findings[0].revision) == ("0.0.9", "abc")
 
 
 def test_what_is_covered_of_a_scheme_is_the_union_of_its_units(tmp_path: Path) -> None:

@@ -270,6 +270,16 @@ def test_the_ideal_scheme_keeps_what_is_asked_of_all():
     assert audit([Native], rows=[1, 6, 8, 13, 23, 24]).ok
 
 
+def test_a_missing_module_next_to_a_file_is_named_with_the_remedy(tmp_path):
+    (tmp_path / "own.py").write_text("import simaie_test_helper.part")
+    with pytest.raises(InputError) as alone:
+        import_file(tmp_path / "own.py")
+    assert "PYTHONPATH" not in str(alone.value)
+    (tmp_path / "simaie_test_helper").mkdir()
+    with pytest.raises(InputError, match=re.escape(f"PYTHONPATH={tmp_path}")):
+        import_file(tmp_path / "own.py")
+
+
 def test_what_a_scheme_does_not_emulate_is_an_error_of_its_own():
     with pytest.raises(NotEmulatedError):
         simaie.explore(simaie.corpus.program("two-sc-one-generation"), Machine("global-lock"), executions=1)
