@@ -2,8 +2,10 @@
 
 * POWER, RLDIC, RLDIMI and RLDCR (ppc_instructions.sinc of Ghidra 10 and 11): the specification loads from the rotation
   mask as if it were an address.
+* x86, HLT, which only a system may execute: the specification has a jump to itself.
+* RISC-V, the instruction of 16 zero bits, which is illegal by definition (C.UNIMP): the specification does not know it.
 * Arm, BLX with an immediate: the specification changes the mode not only of its target but of all code that follows the
-  target. So this instruction never reaches Sleigh.
+  target. So this instruction, like C.UNIMP, never reaches Sleigh.
 """
 
 from __future__ import annotations
@@ -11,9 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from simaie.binary.operations import Lifted, Operation, Varnode
+from simaie.binary.traps import UNDEFINED
 
-__all__ = ["branch_with_exchange", "corrected"]
+__all__ = ["branch_with_exchange", "corrected", "unknown_to_sleigh"]
 
+_ZERO = Varnode("const", 0, 4)
 _MASKED = frozenset({"rldic", "rldic.", "rldimi", "rldimi.", "rldcr", "rldcr."})
 
 
@@ -29,7 +33,28 @@ def corrected(language: str, mnemonic: str, operations: Sequence[Operation]) -> 
         return tuple(
             op._replace(opcode="COPY", inputs=op.inputs[1:]) if op.opcode == "LOAD" else op for op in operations
         )
+    if language.startswith("x86") and mnemonic == "hlt":
+        return (Operation("CALLOTHER", None, (_ZERO,), UNDEFINED),)
     return tuple(operations)
+
+
+def unknown_to_sleigh(
+    language: str, code: bytes, address: int, registers: Mapping[str, Varnode], *, thumb: bool
+) -> Lifted | None:
+    """Return an instruction that must not reach Sleigh; None for any other.
+
+    Args:
+        language: The name of the language in Sleigh.
+        code: The instruction.
+        address: Its address.
+        registers: The registers, by name.
+        thumb: Whether it is Thumb.
+    """
+    if language.startswith("ARM:"):
+        return branch_with_exchange(code, address, registers, thumb=thumb)
+    if language.startswith("RISCV") and code[:2] == b"\0\0":
+        return Lifted(2, "c.unimp", "c.unimp", (Operation("CALLOTHER", None, (_ZERO,), UNDEFINED),))
+    return None
 
 
 def branch_with_exchange(code: bytes, address: int, registers: Mapping[str, Varnode], *, thumb: bool) -> Lifted | None:
