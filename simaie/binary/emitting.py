@@ -23,6 +23,7 @@ __all__ = ["IGNORED", "Emitter", "Sink"]
 #: User-defined operations without an effect here.
 IGNORED = ("LOCK", "UNLOCK", "setISAMode", "Hint", "SendEvent", "DataMemoryBarrier", "endbr")
 _VECTOR = 16  # the size of a vector register of A64, in bytes
+_WIDENED = ("NEON", "a64")  # the vector operations of A64
 _LEAVES = frozenset({"BRANCH", "BRANCHIND", "CALL", "CALLIND", "RETURN"})
 
 
@@ -221,7 +222,7 @@ class Emitter:
         made = [self._read(node) for node in operands]
         sizes = f"{output.size}, {operands[0].size}"
         text = f"vector({op.name!r}, {sizes}, {', '.join(each.text for each in made)})"
-        if not op.name.startswith("p"):
+        if op.name.startswith(_WIDENED):
             output = output._replace(size=_VECTOR)  # A64: the rest of the register becomes 0
         self._write(output, Expression(text, tuple(name for each in made for name in each.reads)))
 

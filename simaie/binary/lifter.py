@@ -15,7 +15,7 @@ import weakref
 from typing import Any
 
 from simaie.binary.corrections import corrected, unknown_to_sleigh
-from simaie.binary.operations import Lifted, Operation, Varnode
+from simaie.binary.operations import BY_NUMBER, Lifted, Operation, Varnode
 from simaie.errors import UsageError
 
 __all__ = ["BRANCHES", "Lifter", "lifter_for"]
@@ -93,6 +93,8 @@ class Lifter:
                     inputs[number] = self._loaded(inputs[number], made)
             if to is not None:
                 inside.append((len(made), to))
+            if opcode in ("LOAD", "STORE") and op.inputs[0].getSpaceFromConst().name != "ram":
+                opcode = BY_NUMBER
             name = pypcode_name(self._pypcode, op) if opcode == "CALLOTHER" else ""
             output = None if op.output is None else _plain(op.output)
             if output is not None and output.space == "ram":

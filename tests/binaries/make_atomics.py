@@ -22,13 +22,14 @@ from simaie.binary.x86 import FENCES, update_of
 
 HERE = Path(__file__).parent
 _TOOLS = {
-    "arm": ("arm-linux-gnueabihf", ("-march=armv8-a",), ".arm\n"),
-    "thumb": ("arm-linux-gnueabihf", ("-march=armv8-a", "-mthumb"), ".syntax unified\n.thumb\n"),
+    "arm": ("arm-linux-gnueabihf", ("-march=armv8-a", "-mfpu=neon-fp-armv8"), ".arm\n"),
+    "thumb": ("arm-linux-gnueabihf", ("-march=armv8-a", "-mfpu=neon-fp-armv8", "-mthumb"), ".syntax unified\n.thumb\n"),
     "aarch64": ("aarch64-linux-gnu", ("-march=armv8.4-a",), ""),
     "riscv64": ("riscv64-linux-gnu", ("-march=rv64imac_zihintpause_zifencei_zawrs",), ""),
     "mips": ("mips-linux-gnu", ("-mips32r2",), ".set noreorder\n"),
     "mipsr6": ("mips-linux-gnu", ("-mips32r6",), ".set noreorder\n"),
     "ppc64le": ("powerpc64le-linux-gnu", ("-mpower9",), ""),
+    "i386": ("x86_64-linux-gnu", ("--32",), ".intel_syntax noprefix\n"),
     "x86-64": ("x86_64-linux-gnu", (), ".intel_syntax noprefix\n"),
 }
 
