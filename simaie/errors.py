@@ -299,7 +299,8 @@ class GuestFault(Exception):
 
     Attributes:
         cause: ``"alignment"``, ``"address"``, ``"page"``, ``"permission"``; ``"width"`` if the emulator refuses the
-            width; ``"kill"`` if the vCPU is killed.
+            width; ``"kill"`` if the vCPU is killed. Of machine code also ``"trap"``, ``"division"``, ``"fetch"``,
+            ``"endless"``, ``"undefined"`` and ``"system-call"``.
         address: The guest-virtual address.
     """
 

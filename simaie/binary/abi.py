@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from simaie.host.ram import Endian
 
-__all__ = ["ABIS", "EXTERNALS", "RETURN", "Abi"]
+__all__ = ["ABIS", "EXTERNALS", "MIPS_RELEASE_6", "RETURN", "Abi"]
 
 #: The address to which the outermost function of a thread returns; no segment may contain it. It is even: A32 on Arm.
 RETURN = 0xFFFF_FF00
@@ -72,7 +72,13 @@ _MIPS = Abi(
     "mips", "MIPS:BE:32:default", "mips", 4, "big", _numbered("a", 0, 3), "sp", "ra", "v0", None, -0x7000,
     entry=("t9",), presets=(("gp", "_gp"),), flags="-msoft-float",
 )  # fmt: skip
-#: (e_machine, bits, byte order) -> its ABI.
+_MIPSEL = _MIPS._replace(name="mipsel", language="MIPS:LE:32:default", endian="little")
+#: The ABIs of MIPS32 Release 6, whose instructions have other encodings, by byte order.
+MIPS_RELEASE_6: dict[Endian, Abi] = {
+    "big": _MIPS._replace(name="mipsr6", language="MIPS:BE:32:R6"),
+    "little": _MIPSEL._replace(name="mipsr6el", language="MIPS:LE:32:R6"),
+}
+#: (e_machine, bits, byte order) -> its ABI; for MIPS that of the releases before 6.
 ABIS: dict[tuple[str, int, Endian], Abi] = {
     ("EM_ARM", 32, "little"): _ARM,
     ("EM_AARCH64", 64, "little"): Abi(
@@ -93,7 +99,7 @@ ABIS: dict[tuple[str, int, Endian], Abi] = {
         presets=(("gp", "__global_pointer$"),), flags="-march=rv64imac -mabi=lp64",
     ),
     ("EM_MIPS", 32, "big"): _MIPS,
-    ("EM_MIPS", 32, "little"): _MIPS._replace(name="mipsel", language="MIPS:LE:32:default", endian="little"),
+    ("EM_MIPS", 32, "little"): _MIPSEL,
     ("EM_PPC64", 64, "little"): Abi(
         "ppc64le", "PowerPC:LE:64:A2ALT", "ppc", 8, "little", _numbered("r", 3, 10), "r1", "LR", "r3", "r13",
         -0x7000, entry=("r12",), presets=(("r2", ".TOC."),), flags="-mno-vsx -mno-altivec",

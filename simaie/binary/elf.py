@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from simaie.binary.abi import ABIS, EXTERNALS, Abi
+from simaie.binary.abi import ABIS, EXTERNALS, MIPS_RELEASE_6, Abi
 from simaie.binary.file import MOST_BYTES, elf_file
 from simaie.binary.image import Image, Region, Symbol
 from simaie.binary.linking import Linker
@@ -23,6 +23,8 @@ BASE = 0x10000
 _WRITABLE, _EXECUTABLE = 2, 1  # PF_W, PF_X
 _ALLOCATED, _SECTION_WRITABLE = 2, 1  # SHF_ALLOC, SHF_WRITE
 _ADDRESSES = {"__global_pointer$", ".TOC.", "_gp", "_gp_disp", "_GLOBAL_OFFSET_TABLE_"}
+#: In the flags of MIPS (elf/mips.h of binutils): the release, of which two are number 6, and compressed instructions.
+_MIPS_RELEASE, _RELEASES_6, _MICROMIPS, _MIPS16 = 0xF000_0000, (0x9000_0000, 0xA000_0000), 0x0200_0000, 0x0400_0000
 _KINDS = {"ET_EXEC", "ET_DYN"}
 
 
@@ -73,7 +75,15 @@ def _abi(name: str, elf: Any) -> Abi:
         raise InputError(
             f"{name}: it is for {machine}, {elf.elfclass} bits, {order}-endian, which is not modelled (known: {known})"
         )
-    return found
+    return _mips(name, elf["e_flags"], found) if found.isa == "mips" else found
+
+
+def _mips(name: str, flags: int, abi: Abi) -> Abi:
+    """Return the ABI of the release of MIPS that the flags of the file name."""
+    if flags & (_MICROMIPS | _MIPS16):
+        raise InputError(f"{name}: it has microMIPS or MIPS16 code, which is not modelled; compile with -mno-micromips "
+                         "-mno-mips16")  # fmt: skip
+    return MIPS_RELEASE_6[abi.endian] if flags & _MIPS_RELEASE in _RELEASES_6 else abi
 
 
 def _regions(name: str, elf: Any, base: int) -> tuple[list[Region], list[Region]]:

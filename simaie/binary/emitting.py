@@ -15,6 +15,7 @@ from simaie.binary.cells import Cells, mask
 from simaie.binary.expressions import Expression, expression_of
 from simaie.binary.operations import Lifted, Operation, Varnode
 from simaie.binary.statements import Statement
+from simaie.binary.traps import SYSTEM_CALL, Trap, trap_of
 from simaie.binary.vectors import is_vector
 
 __all__ = ["IGNORED", "Emitter", "Sink"]
@@ -22,6 +23,7 @@ __all__ = ["IGNORED", "Emitter", "Sink"]
 #: User-defined operations without an effect here.
 IGNORED = ("LOCK", "UNLOCK", "setISAMode", "Hint", "SendEvent", "DataMemoryBarrier", "endbr")
 _VECTOR = 16  # the size of a vector register of A64, in bytes
+_WIDENED = ("NEON", "a64")  # the vector operations of A64
 _LEAVES = frozenset({"BRANCH", "BRANCHIND", "CALL", "CALLIND", "RETURN"})
 
 
@@ -198,20 +200,38 @@ class Emitter:
         if op.output is not None and is_vector(op.name):
             self._vector(op, op.output)
             return False
-        return self._unmodelled(op.name)
+        trap = trap_of(op)
+        return self._unmodelled(op.name) if trap is None else self._trap(op, trap)
+
+    def _trap(self, op: Operation, trap: Trap) -> bool:
+        what = f"system_call({self._address})"
+        if trap.cause != SYSTEM_CALL:
+            what = f"fault({self._address}, {trap.cause!r}, {trap.message!r})"
+        if not trap.width:
+            return self._raise(what)
+        one, other = (self._signed(node) for node in op.inputs[2:])
+        test = f"if compares({trap.condition}, {one.text}, {other.text}, {trap.width}):"
+        self._say(test, one, other, ends=True)
+        self._depth += 1
+        self._say(f"raise T.{what}", ends=True)
+        self._depth -= 1
+        return False
 
     def _vector(self, op: Operation, output: Varnode) -> None:
         operands = op.inputs[1:]  # the first one numbers the operation
         made = [self._read(node) for node in operands]
         sizes = f"{output.size}, {operands[0].size}"
         text = f"vector({op.name!r}, {sizes}, {', '.join(each.text for each in made)})"
-        if not op.name.startswith("p"):
+        if op.name.startswith(_WIDENED):
             output = output._replace(size=_VECTOR)  # A64: the rest of the register becomes 0
         self._write(output, Expression(text, tuple(name for each in made for name in each.reads)))
 
     def _unmodelled(self, what: str) -> bool:
+        return self._raise(f"unmodelled({self._address}, {what!r})")
+
+    def _raise(self, what: str) -> bool:
         self.leaves = True
-        self._say(f"raise T.unmodelled({self._address}, {what!r})", ends=True)
+        self._say(f"raise T.{what}", ends=True)
         return True
 
     # -- varnodes -------------------------------------------------------------------------------
@@ -224,6 +244,13 @@ class Emitter:
             return Expression(name, (name,))
         shifted = f"{name}>>{shift}" if shift else name
         return Expression(f"({shifted}&{mask(node.size)})", (name,))
+
+    def _signed(self, node: Varnode) -> Expression:
+        """Return an operand; a constant as a signed number, for an operation that extends it."""
+        if node.space != "const":
+            return self._read(node)
+        half = 1 << 8 * node.size - 1
+        return Expression(str((node.offset & mask(node.size) ^ half) - half), ())
 
     def _write(self, node: Varnode, value: Expression, *, loaded: bool = False) -> None:
         if node.space == "const":

@@ -9,13 +9,30 @@ from typing import Any
 from simaie.errors import InputError, UsageError
 from simaie.input_file import read_bounded
 
-__all__ = ["MOST_BYTES", "SOURCE_SUFFIX", "elf_file", "read_elf"]
+__all__ = ["MOST_BYTES", "SOURCE_SUFFIX", "CarriedPath", "elf_file", "read_elf"]
 
 #: The suffix of C files, which are compiled before they are explored.
 SOURCE_SUFFIX = ".c"
 
 #: The largest ELF file that is read, and the most memory that a program may occupy, in bytes.
 MOST_BYTES = 64 << 20
+
+
+class CarriedPath(str):
+    """The path of an ELF file with its content, which a replay file carries: the file need not exist."""
+
+    __slots__ = ("content",)
+    content: bytes
+
+    def __new__(cls, path: str, content: bytes) -> CarriedPath:
+        """Return the text of `path` with `content`."""
+        made = super().__new__(cls, path)
+        made.content = content
+        return made
+
+    def __reduce__(self) -> tuple[type[CarriedPath], tuple[str, bytes]]:
+        """Return how to make it again, in another process too."""
+        return CarriedPath, (str(self), self.content)
 
 
 def read_elf(path: Path) -> bytes:

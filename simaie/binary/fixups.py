@@ -281,7 +281,7 @@ _MIPS = {
 #: Name of an ABI -> type of a relocation -> what it does.
 FIXUPS: Mapping[str, Mapping[int, Fixup]] = {
     "arm": _ARM, "aarch64": _AARCH64, "x86-64": _X86_64, "i386": _I386, "riscv64": _RISCV, "ppc64le": _PPC,
-    "mips": _MIPS, "mipsel": _MIPS,
+    "mips": _MIPS, "mipsel": _MIPS, "mipsr6": _MIPS, "mipsr6el": _MIPS,
 }  # fmt: skip
 #: Name of an ABI -> types that say nothing here: marks for a linker that makes code shorter, and tables for unwinding.
 IGNORED: Mapping[str, frozenset[int]] = {

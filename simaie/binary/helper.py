@@ -16,7 +16,7 @@ from typing import Any
 
 from simaie.binary.calls import CCall
 from simaie.binary.elf import load_image
-from simaie.binary.file import read_elf
+from simaie.binary.file import CarriedPath, read_elf
 from simaie.binary.hooking import Library
 from simaie.binary.image import Image
 from simaie.binary.layout import Layout
@@ -26,7 +26,7 @@ from simaie.binary.translation import Code, code_of
 from simaie.errors import GuestFault, InputError, SchemeError, UnknownNameError, UsageError
 from simaie.host.loaded import plain
 
-__all__ = ["GUEST", "MOST_VCPUS", "Helpers", "helpers_of"]
+__all__ = ["GUEST", "MOST_VCPUS", "Helpers", "content_of", "helpers_of"]
 
 #: The address of the guest's address 0 in the memory of the emulator.
 GUEST = 1 << 48
@@ -148,14 +148,34 @@ def helpers_of(path: str) -> Helpers:
     """
     if not isinstance(path, str) or not path:
         raise UsageError("a compiled scheme needs the file of its helpers: compiled:file=HELPERS.so")
+    if isinstance(path, CarriedPath):
+        return _carried(Path(path).name, path.content)
     try:
         facts = Path(path).stat()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
-    return _helpers(path, facts.st_mtime_ns, facts.st_size)
+    return _of_file(path, facts.st_mtime_ns, facts.st_size)
+
+
+def content_of(path: str) -> bytes:
+    """Return the ELF file of helpers as they were last used here, or else as it is; InputError if it is gone."""
+    if isinstance(path, CarriedPath):
+        return path.content
+    return _last_used[path] if path in _last_used else read_elf(Path(path))
+
+
+#: Path -> the content of the helpers that were loaded last.
+_last_used: dict[str, bytes] = {}
 
 
 @functools.lru_cache(maxsize=16)
-def _helpers(path: str, changed: int, size: int) -> Helpers:
+def _of_file(path: str, changed: int, size: int) -> Helpers:
     """Return the helpers of a file in the state that it had at a time."""
-    return Helpers(load_image(Path(path).name, read_elf(Path(path))))
+    content = read_elf(Path(path))
+    _last_used[path] = content
+    return _carried(Path(path).name, content)
+
+
+@functools.lru_cache(maxsize=16)
+def _carried(name: str, content: bytes) -> Helpers:
+    return Helpers(load_image(name, content))

@@ -14,8 +14,8 @@ import functools
 import weakref
 from typing import Any
 
-from simaie.binary.corrections import branch_with_exchange, corrected
-from simaie.binary.operations import Lifted, Operation, Varnode
+from simaie.binary.corrections import corrected, unknown_to_sleigh
+from simaie.binary.operations import BY_NUMBER, Lifted, Operation, Varnode
 from simaie.errors import UsageError
 
 __all__ = ["BRANCHES", "Lifter", "lifter_for"]
@@ -62,10 +62,9 @@ class Lifter:
     def lift(self, code: bytes, address: int) -> Lifted | None:
         """Return the first instruction of `code`, which lies at `address`; None if it is no instruction."""
         language = self._language
-        if language.startswith("ARM:"):
-            branch = branch_with_exchange(code, address, self.registers, thumb=self._thumb)
-            if branch is not None:
-                return branch
+        known = unknown_to_sleigh(language, code, address, self.registers, thumb=self._thumb)
+        if known is not None:
+            return known
         pypcode, context = self._pypcode, self._context
         try:
             shown = context.disassemble(code, address, max_instructions=1).instructions[0]
@@ -94,6 +93,8 @@ class Lifter:
                     inputs[number] = self._loaded(inputs[number], made)
             if to is not None:
                 inside.append((len(made), to))
+            if opcode in ("LOAD", "STORE") and op.inputs[0].getSpaceFromConst().name != "ram":
+                opcode = BY_NUMBER
             name = pypcode_name(self._pypcode, op) if opcode == "CALLOTHER" else ""
             output = None if op.output is None else _plain(op.output)
             if output is not None and output.space == "ram":

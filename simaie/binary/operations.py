@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Lifted", "Operation", "Varnode"]
+__all__ = ["BY_NUMBER", "Lifted", "Operation", "Varnode"]
+
+#: The opcode of a LOAD or a STORE of a register whose number was computed; nothing models it.
+BY_NUMBER = "REGISTER_BY_NUMBER"
 
 
 class Varnode(NamedTuple):

@@ -11,9 +11,12 @@ from typing import Any
 from simaie.binary.abi import RETURN
 from simaie.binary.cells import mask
 from simaie.binary.process import EndOfThread
+from simaie.binary.system_calls import number_register, system_call_name
 from simaie.binary.thread_hooks import ThreadHooks
 from simaie.binary.thread_memory import RED_ZONE
+from simaie.binary.traps import SYSTEM_CALL
 from simaie.errors import GuestFault, UnmodelledCodeError
+from simaie.host.loaded import plain
 
 __all__ = ["BinaryThread"]
 
@@ -125,7 +128,18 @@ class BinaryThread(ThreadHooks):
         is_call = place is not None and place.is_call and place.address == pc
         return self._image.describe(pc, "" if is_call else self._code.disassembly(pc))
 
-    # -- what is not modelled -----------------------------------------------------------------------
+    # -- what ends it -------------------------------------------------------------------------------
+
+    def fault(self, pc: int, cause: str, message: str) -> GuestFault:
+        """Return the fault of the instruction at `pc`."""
+        self.here(pc)
+        return GuestFault(cause, pc, message)
+
+    def system_call(self, pc: int) -> GuestFault:
+        """Return the fault of a system call, which is not modelled."""
+        abi = self._image.abi
+        number = plain(self.registers[self._code.cells.number(number_register(abi))])
+        return self.fault(pc, SYSTEM_CALL, f"{system_call_name(abi, number)}, which is not modelled")
 
     def unmodelled(self, pc: int, what: str) -> UnmodelledCodeError:
         """Return the error for an instruction that is not modelled."""

@@ -21,6 +21,7 @@ from simaie.binary.lifter import Lifter, lifter_for
 from simaie.binary.place import Place
 from simaie.binary.special_code import special_statements
 from simaie.binary.statements import Statement, without_dead
+from simaie.binary.traps import compares
 from simaie.binary.update_code import update_statements
 from simaie.binary.vectors import vector
 from simaie.binary.x86 import FENCES, update_of
@@ -71,7 +72,7 @@ class Code:
         text = _function(statements, start)
         scope: dict[str, Any] = {
             "shift_left": shift_left, "shift_right": shift_right, "divide": self._divide,
-            "remainder": self._remainder, "vector": vector,
+            "remainder": self._remainder, "vector": vector, "compares": compares,
         }  # fmt: skip
         exec(compile(text, f"{TRANSLATED}{self.image.name} {start:#x}>", "exec"), scope)
         made: Block = scope["block"]

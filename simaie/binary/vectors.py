@@ -1,4 +1,4 @@
-"""Vector instructions that Sleigh names but does not say: NEON of A64, SSSE3 and SSE4.1 of x86.
+"""Vector instructions that Sleigh names but does not say: NEON of A64, SSSE3 and SSE4.1 of x86; and those of A32.
 
 Most vector instructions are ordinary P-code over registers of 16 bytes. These are not (Arm ARM DDI 0487, C7.2; Intel
 SDM, volume 2). A vector is a number whose lowest lane is lane 0.
@@ -7,24 +7,17 @@ SDM, volume 2). A vector is a number whose lowest lane is lane 0.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable
 
 from simaie.binary.cells import mask
+from simaie.binary.lanes import Shape, joined, lanes_of, signed_lane
+from simaie.binary.neon_rules import RULES
 from simaie.host.loaded import lift
 
 __all__ = ["is_vector", "vector"]
 
-_Lanes: TypeAlias = list[int]
 _EXTENDS = re.compile(r"pmov([sz])x([bwd])([wdq])")
 _LETTERS = {"b": 1, "w": 2, "d": 4, "q": 8}
-
-
-class _Shape(NamedTuple):
-    """The sizes in bytes of the result and of a vector operand."""
-
-    out: int
-    given: int
 
 
 def vector(name: str, out: int, given: int, *operands: int) -> int:
@@ -36,7 +29,7 @@ def vector(name: str, out: int, given: int, *operands: int) -> int:
         given: The size of the first operand in bytes.
         *operands: The operands as Sleigh has them.
     """
-    rule, shape = _RULES[name], _Shape(out, given)
+    rule, shape = _RULES[name], Shape(out, given)
     result: int = lift(lambda *known: rule(shape, *known), *operands)
     return result
 
@@ -46,20 +39,7 @@ def is_vector(name: str) -> bool:
     return name in _RULES
 
 
-def _lanes(value: int, size: int, lane: int) -> _Lanes:
-    return [value >> 8 * at & mask(lane) for at in range(0, size, lane)]
-
-
-def _joined(lanes: Iterable[int], lane: int) -> int:
-    return sum((value & mask(lane)) << 8 * lane * number for number, value in enumerate(lanes))
-
-
-def _signed(value: int, lane: int) -> int:
-    half = 1 << 8 * lane - 1
-    return (value ^ half) - half
-
-
-def _extract(shape: _Shape, low: int, high: int, first: int, _: int) -> int:
+def _extract(shape: Shape, low: int, high: int, first: int, _: int) -> int:
     return (high << 8 * shape.given | low) >> 8 * first & mask(shape.out)
 
 
@@ -67,26 +47,26 @@ def _best(choose: Callable[[int, int], int], signed: bool) -> Callable[[int, int
     """Return a function of two lanes and their size."""
 
     def best(one: int, other: int, lane: int) -> int:
-        return choose(_signed(one, lane), _signed(other, lane)) & mask(lane) if signed else choose(one, other)
+        return choose(signed_lane(one, lane), signed_lane(other, lane)) & mask(lane) if signed else choose(one, other)
 
     return best
 
 
 def _shifted(value: int, amount: int, lane: int) -> int:
-    distance = _signed(amount & 0xFF, 1)
+    distance = signed_lane(amount & 0xFF, 1)
     return (value << distance) & mask(lane) if distance >= 0 else value >> -distance
 
 
 def _shifted_signed(value: int, amount: int, lane: int) -> int:
-    return _shifted(_signed(value, lane), amount, lane) & mask(lane)
+    return _shifted(signed_lane(value, lane), amount, lane) & mask(lane)
 
 
 def _each(function: Callable[[int, int, int], int]) -> Callable[..., int]:
     """Return an instruction on the lanes of two vectors."""
 
-    def rule(shape: _Shape, one: int, other: int, lane: int) -> int:
-        both = zip(_lanes(one, shape.given, lane), _lanes(other, shape.given, lane), strict=True)
-        return _joined((function(a, b, lane) for a, b in both), lane)
+    def rule(shape: Shape, one: int, other: int, lane: int) -> int:
+        both = zip(lanes_of(one, shape.given, lane), lanes_of(other, shape.given, lane), strict=True)
+        return joined((function(a, b, lane) for a, b in both), lane)
 
     return rule
 
@@ -94,9 +74,9 @@ def _each(function: Callable[[int, int, int], int]) -> Callable[..., int]:
 def _pairs(function: Callable[[int, int, int], int]) -> Callable[..., int]:
     """Return an instruction on the neighbouring lanes of one vector, and then of another."""
 
-    def rule(shape: _Shape, one: int, other: int, lane: int) -> int:
-        lanes = _lanes(one, shape.given, lane) + _lanes(other, shape.given, lane)
-        return _joined((function(a, b, lane) for a, b in zip(lanes[::2], lanes[1::2], strict=True)), lane)
+    def rule(shape: Shape, one: int, other: int, lane: int) -> int:
+        lanes = lanes_of(one, shape.given, lane) + lanes_of(other, shape.given, lane)
+        return joined((function(a, b, lane) for a, b in zip(lanes[::2], lanes[1::2], strict=True)), lane)
 
     return rule
 
@@ -104,8 +84,8 @@ def _pairs(function: Callable[[int, int, int], int]) -> Callable[..., int]:
 def _across(function: Callable[[int, int, int], int]) -> Callable[..., int]:
     """Return an instruction on all lanes of a vector."""
 
-    def rule(shape: _Shape, value: int, lane: int) -> int:
-        first, *others = _lanes(value, shape.given, lane)
+    def rule(shape: Shape, value: int, lane: int) -> int:
+        first, *others = lanes_of(value, shape.given, lane)
         for each in others:
             first = function(first, each, lane)
         return first
@@ -114,29 +94,29 @@ def _across(function: Callable[[int, int, int], int]) -> Callable[..., int]:
 
 
 def _reversed(container: int) -> Callable[..., int]:
-    def rule(shape: _Shape, value: int, lane: int) -> int:
-        parts = (_lanes(each, container, lane)[::-1] for each in _lanes(value, shape.given, container))
-        return _joined((each for part in parts for each in part), lane)
+    def rule(shape: Shape, value: int, lane: int) -> int:
+        parts = (lanes_of(each, container, lane)[::-1] for each in lanes_of(value, shape.given, container))
+        return joined((each for part in parts for each in part), lane)
 
     return rule
 
 
-def _table(shape: _Shape, otherwise: int, *operands: int) -> int:
+def _table(shape: Shape, otherwise: int, *operands: int) -> int:
     """TBL and TBX: the bytes of a table of several registers at the places that the last operand has."""
     *table, places = operands
-    known = [byte for register in table for byte in _lanes(register, 16, 1)]
-    rest = _lanes(otherwise, shape.out, 1)
-    chosen = enumerate(_lanes(places, shape.out, 1))
-    return _joined((known[place] if place < len(known) else rest[number] for number, place in chosen), 1)
+    known = [byte for register in table for byte in lanes_of(register, 16, 1)]
+    rest = lanes_of(otherwise, shape.out, 1)
+    chosen = enumerate(lanes_of(places, shape.out, 1))
+    return joined((known[place] if place < len(known) else rest[number] for number, place in chosen), 1)
 
 
-def _multiplied(shape: _Shape, one: int, other: int) -> int:
-    return _joined((a * b for a, b in zip(_lanes(one, 16, 4), _lanes(other, 16, 4), strict=True)), 4)
+def _multiplied(shape: Shape, one: int, other: int) -> int:
+    return joined((a * b for a, b in zip(lanes_of(one, 16, 4), lanes_of(other, 16, 4), strict=True)), 4)
 
 
-def _shuffled(shape: _Shape, value: int, places: int) -> int:
-    known = _lanes(value, shape.given, 1)
-    return _joined((0 if place & 0x80 else known[place % shape.given] for place in _lanes(places, shape.given, 1)), 1)
+def _shuffled(shape: Shape, value: int, places: int) -> int:
+    known = lanes_of(value, shape.given, 1)
+    return joined((0 if place & 0x80 else known[place % shape.given] for place in lanes_of(places, shape.given, 1)), 1)
 
 
 def _extended(name: str) -> Callable[..., int]:
@@ -145,16 +125,16 @@ def _extended(name: str) -> Callable[..., int]:
     assert match is not None
     signed, small, wide = match[1] == "s", _LETTERS[match[2]], _LETTERS[match[3]]
 
-    def rule(shape: _Shape, *operands: int) -> int:
-        lanes = _lanes(operands[-1], shape.out * small // wide, small)
-        return _joined((_signed(each, small) if signed else each for each in lanes), wide)
+    def rule(shape: Shape, *operands: int) -> int:
+        lanes = lanes_of(operands[-1], shape.out * small // wide, small)
+        return joined((signed_lane(each, small) if signed else each for each in lanes), wide)
 
     return rule
 
 
 def _absolute(lane: int) -> Callable[..., int]:
-    def rule(shape: _Shape, *operands: int) -> int:
-        return _joined((abs(_signed(each, lane)) for each in _lanes(operands[-1], shape.out, lane)), lane)
+    def rule(shape: Shape, *operands: int) -> int:
+        return joined((abs(signed_lane(each, lane)) for each in lanes_of(operands[-1], shape.out, lane)), lane)
 
     return rule
 
@@ -173,5 +153,6 @@ _RULES: dict[str, Callable[..., int]] = {
     "pshufb": _shuffled,
     **{f"pmov{sign}x{pair}": _extended(f"pmov{sign}x{pair}") for sign in "sz"
        for pair in ("bw", "bd", "bq", "wd", "wq", "dq")},
+    **RULES,
     **{f"pabs{letter}": _absolute(_LETTERS[letter]) for letter in "bwd"},
 }  # fmt: skip

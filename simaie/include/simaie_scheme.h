@@ -3,10 +3,12 @@
  *     simaie explore guest.py:program --scheme compiled:file=helpers.so --host armv8
  *
  * simaie calls these functions of the file, on the vCPU that performs the access; a scheme defines those that it needs.
- * An access without one is what the host does: one plain access. `cpu` counts the vCPUs from 0, `width` is in bytes,
- * at most 8, and an address is that of the guest. A helper may use every instruction of the host but exclusives, its
- * own variables, calloc, pthread mutexes, QEMU's start_exclusive and end_exclusive, and the memory of the guest through
- * simaie_guest(). Each location of its own has one width.
+ * An access without one is what the host does: one plain access. `cpu` counts the vCPUs from 0, below 64; those that a
+ * guest starts have numbers from 32 on. `width` is in bytes, at most 8, and an address is that of the guest's memory,
+ * translated by the page table of a full system. A helper may use every instruction of the host, its own variables,
+ * calloc, pthread mutexes, QEMU's start_exclusive and end_exclusive, and the memory of the guest through
+ * simaie_guest(). Between an exclusive load and its store it makes no other access. Each location of its own has one
+ * width.
  */
 #ifndef SIMAIE_SCHEME_H
 #define SIMAIE_SCHEME_H

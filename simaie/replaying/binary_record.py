@@ -20,7 +20,7 @@ from simaie.guest.program import Program
 if TYPE_CHECKING:
     from simaie.binary.program import BinaryProgram
 
-__all__ = ["MOST_CARRIED", "BinaryRecord", "binary_in", "binary_record"]
+__all__ = ["MOST_CARRIED", "BinaryRecord", "binary_in", "binary_record", "carried"]
 
 #: The largest ELF file that a replay file carries, in bytes.
 MOST_CARRIED = 256 << 10
@@ -75,7 +75,7 @@ def binary_in(record: BinaryRecord, name: str, base: Path) -> Program:
     from simaie.binary.program import program_of_bytes  # with what reads and translates machine code
 
     path = None if record.source is None else Path(os.path.normpath(base / record.source))
-    content = _carried(record.content) if record.content is not None else _of_file(record, path)
+    content = carried(record.content) if record.content is not None else _of_file(record, path)
     try:
         made = program_of_bytes(record.file, content, record.scenario, name)
     except InputError as error:
@@ -87,7 +87,8 @@ def binary_in(record: BinaryRecord, name: str, base: Path) -> Program:
     return made
 
 
-def _carried(compressed: bytes) -> bytes:
+def carried(compressed: bytes) -> bytes:
+    """Return the content of an ELF file that a replay file carries; ReplayError if it is damaged."""
     reader = zlib.decompressobj()
     try:
         content = reader.decompress(compressed, MOST_CARRIED + 1)

@@ -32,6 +32,7 @@ from simaie.replaying.file import (
     encoded,
     write_replay_file,
 )
+from simaie.replaying.helper_record import helper_record
 from simaie.replaying.levels import at_strongest_level
 from simaie.replaying.pickling import Pickled, packed, restored
 from simaie.replaying.recording import Recording
@@ -343,7 +344,7 @@ def machine_record(machine: Machine, program: Program, base: Path) -> MachineRec
     host_name, host_source, host_digest = _origin(host, base)
     return MachineRecord(
         scheme=scheme_name,
-        options=dict(scheme.options),
+        options={name: str(value) if isinstance(value, str) else value for name, value in scheme.options.items()},
         custom_scheme=machine.named_scheme is None or definition(scheme.name) is not None,
         host=host_name,
         full_system=machine.full_system,
@@ -359,6 +360,7 @@ def machine_record(machine: Machine, program: Program, base: Path) -> MachineRec
         host_digest=host_digest,
         host_options=dict(host.options),
         tries=machine.limits.tries,
+        helpers=helper_record(machine, base),
     )
 
 

@@ -26,6 +26,7 @@ from simaie.guest.cut import Cut
 from simaie.input_file import read_bounded
 from simaie.op import Kind
 from simaie.replaying.binary_record import BinaryRecord
+from simaie.replaying.helper_record import HelperRecord
 from simaie.replaying.trace_record import TraceRecord
 from simaie.saving import save_file
 from simaie.trace import Trace
@@ -85,6 +86,7 @@ class MachineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         host_source: The Python file that defines the host memory, relative to the replay file.
         host_digest: The digest of the text of this file.
         host_options: The options of the host memory.
+        helpers: The ELF file with the helpers of the scheme, if it has one.
         tries: The limit on fruitless rounds of a loop in a row; None if the execution ends at a lasso instead.
     """
 
@@ -105,6 +107,7 @@ class MachineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host_digest: str | None = None
     host_options: dict[str, Any] = {}
     tries: int | None = 1
+    helpers: HelperRecord | None = None
 
 
 class SchedulerRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,6 +20,7 @@ from simaie.plugins import Spec
 from simaie.protocols import HostMemory
 from simaie.replaying.binary_record import binary_in
 from simaie.replaying.file import MachineRecord, ReplayFile
+from simaie.replaying.helper_record import HelperRecord, with_helpers
 from simaie.replaying.target import former_litmus, is_litmus, program_of, recorded_path, require_unchanged, target_text
 
 __all__ = ["RecordedPart", "cut_as_recorded", "machine_in", "program_in", "recorded_parts"]
@@ -79,7 +80,7 @@ def recorded_parts(record: ReplayFile) -> tuple[RecordedPart, RecordedPart]:
     return (
         RecordedPart(
             "scheme", plugins.SCHEMES, Spec(saved.scheme, saved.options), saved.custom_scheme, saved.scheme_source,
-            saved.scheme_digest,
+            saved.scheme_digest, saved.helpers,
         ),
         RecordedPart(
             "host", plugins.HOSTS, Spec(saved.host, saved.host_options), saved.custom_host, saved.host_source,
@@ -98,6 +99,7 @@ class RecordedPart(NamedTuple):
         custom: Whether it is a class that is no plug-in.
         source: The Python file that defines it, relative to the replay file.
         digest: The digest of the text of this file.
+        helpers: The ELF file with the helpers of a scheme; None if it has none.
     """
 
     what: str
@@ -106,6 +108,7 @@ class RecordedPart(NamedTuple):
     custom: bool
     source: str | None
     digest: str | None
+    helpers: HelperRecord | None = None
 
     @property
     def words(self) -> str:
@@ -122,7 +125,7 @@ class RecordedPart(NamedTuple):
                     f"the recorded machine cannot be built: this simaie has no {self.words[4:]}: "
                     f"pass {self.what}=... (on the command line: --{self.what} NAME)"
                 )
-            return self.spec
+            return with_helpers(self.spec, self.helpers, base)
         if self.source is None or not name.isidentifier():
             raise UnnamedCodeError(
                 f"the recording used {self.words}, a class that was not the global of any file: "

@@ -28,6 +28,7 @@ __all__ = ["CompiledScheme"]
 
 _WIDEST = 8  # of an access that a helper sees, in bytes
 _INT = 0xFFFF_FFFF
+_STARTED, _PARENTS = 32, 4  # the number of the first vCPU that a guest starts, and how many vCPUs may start some
 
 
 class CompiledScheme(Scheme):
@@ -42,12 +43,11 @@ class CompiledScheme(Scheme):
     """
 
     name: ClassVar[str] = "compiled"
+    elf_option: ClassVar[str] = "file"  # the option whose ELF file a replay file carries
     usual_barriers: ClassVar[str] = "none"  # its helpers have their own
 
     def __init__(self, host: Host, pages: PageTable, machine: MachineFacts, *, file: str = "", **usual: Any) -> None:
         super().__init__(host, pages, machine, **usual)
-        if machine.full_system:
-            raise UsageError("a compiled scheme runs in user mode only: leave out full_system")
         self._helpers = helpers_of(file)
         self._memory = EmulatorMemory(host, pages, machine, self._helpers.image)
 
@@ -73,8 +73,22 @@ class CompiledScheme(Scheme):
     def load(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
         """Load by the helper ``load``, or plainly."""
         if self._has("load"):
-            return self._call(cpu, "load", address, _narrow(width))
+            return self._called(cpu, "load", address, width)
         return super().load(cpu, address, width)
+
+    async def _called(
+        self, cpu: VCpu, helper: str, address: int, width: int, *values: int, write: bool = False
+    ) -> int:
+        """Run a helper that accesses a location of the guest; it receives the physical address."""
+        self._require(helper)
+        at = await self._place(address, _narrow(width), write=write)
+        return await self._call(cpu, helper, at, width, *values)
+
+    async def _place(self, address: int, width: int, *, write: bool) -> int:
+        """Return a physical address, which in user mode takes no step."""
+        if self.crosses(address, width):
+            raise NotEmulatedError("the helpers of a compiled scheme access one page, and not two at once")
+        return await self.physical(address, write=write)
 
     def store(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[None]:
         """Store by the helper ``store``, or plainly between ``pre_store`` and ``post_store``."""
@@ -84,11 +98,12 @@ class CompiledScheme(Scheme):
 
     async def _stored(self, cpu: VCpu, address: int, width: int, value: int) -> None:
         if self._has("store"):
-            await self._call(cpu, "store", address, _narrow(width), value)
+            await self._called(cpu, "store", address, width, value, write=True)
             return
-        await self._maybe(cpu, "pre_store", address, width)
-        await super().store(cpu, address, width, value)
-        await self._maybe(cpu, "post_store", address, width)
+        at = await self._place(address, width, write=True)
+        await self._maybe(cpu, "pre_store", at, width)
+        await self.host.store(at, width, value)
+        await self._maybe(cpu, "post_store", at, width)
 
     async def _maybe(self, cpu: VCpu, helper: str, *arguments: int) -> None:
         if self._has(helper):
@@ -96,13 +111,11 @@ class CompiledScheme(Scheme):
 
     async def load_linked(self, cpu: VCpu, address: int, width: int) -> int:
         """Load by the helper ``load_linked``."""
-        self._require("load_linked")
-        return await self._call(cpu, "load_linked", address, _narrow(width)) & (1 << 8 * width) - 1
+        return await self._called(cpu, "load_linked", address, width) & (1 << 8 * width) - 1
 
     async def store_conditional(self, cpu: VCpu, address: int, width: int, value: int) -> bool:
         """Store by the helper ``store_conditional``."""
-        self._require("store_conditional")
-        stored = await self._call(cpu, "store_conditional", address, _narrow(width), value)
+        stored = await self._called(cpu, "store_conditional", address, width, value, write=True)
         return truth(stored & _INT)  # type: ignore[no-any-return]  # a bool, or one with dependencies
 
     async def clear_exclusive(self, cpu: VCpu) -> None:
@@ -112,16 +125,17 @@ class CompiledScheme(Scheme):
     async def atomic_rmw(self, cpu: VCpu, address: int, width: int, function: Function) -> int:
         """Load and store plainly between the helpers ``lock`` and ``unlock``."""
         self._require("lock", "unlock")
-        await self._call(cpu, "lock", address, width)
-        old = await super().load(cpu, address, width)
-        await super().store(cpu, address, width, function.apply(old))
-        await self._call(cpu, "unlock", address, width)
+        at = await self._place(address, width, write=True)
+        await self._call(cpu, "lock", at, width)
+        old = await self.host.load(at, width)
+        await self.host.store(at, width, function.apply(old))
+        await self._call(cpu, "unlock", at, width)
         return old
 
     def cmpxchg(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
         """Compare and exchange by the helper ``compare_and_swap``, or as another read-modify-write."""
         if self._has("compare_and_swap"):
-            return self._call(cpu, "compare_and_swap", address, _narrow(width), expected, new)
+            return self._called(cpu, "compare_and_swap", address, width, expected, new, write=True)
         return super().cmpxchg(cpu, address, width, expected, new)
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
@@ -139,12 +153,20 @@ class CompiledScheme(Scheme):
 
 
 def _number(cpu: VCpu) -> int:
-    if not cpu.name.isdecimal() or int(cpu.name) >= MOST_VCPUS:
-        raise UsageError(
-            f"vCPU {cpu.name}: a compiled scheme has a stack for the vCPUs 0 to {MOST_VCPUS - 1}, and none for threads "
-            "that a guest starts"
-        )
-    return int(cpu.name)
+    """Return the number by which helpers know a vCPU: its own, or for one that a guest starts one from 32 on.
+
+    It follows from the name alone, so that it does not depend on the order of independent steps.
+    """
+    parts = [int(part) if part.isdecimal() else MOST_VCPUS for part in cpu.name.split(".")]
+    first, rest = parts[0], parts[1:]
+    if not rest and first < _STARTED:
+        return first
+    if len(rest) == 1 and first < _PARENTS and rest[0] < (MOST_VCPUS - _STARTED) // _PARENTS:
+        return _STARTED + _PARENTS * rest[0] + first
+    raise UsageError(
+        f"vCPU {cpu.name}: a compiled scheme has stacks for the vCPUs 0 to {_STARTED - 1}, and for eight that each of "
+        f"the vCPUs 0 to {_PARENTS - 1} starts"
+    )
 
 
 def _narrow(width: int) -> int:

@@ -2,12 +2,18 @@
 
 A location of the emulator is a cell, and what lies in the window of the guest is the guest's memory. So the host orders
 both by its own rules. Plain accesses, atomics, acquire, release and barriers are those of the host's instruction set.
+
+**Exclusives.** An exclusive load is a load, and the exclusive store is a compare-and-swap with the value that was
+loaded, which also acquires if the load did. If the helper makes no other access between the two, that has the same
+results as a reservation: a location that was changed and changed back in between might as well have been loaded after
+that. So it is what compilers make of C's atomics. With another access in between it would not be the same, and is
+refused. A store that fails without a cause is not tried.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Generator
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -16,7 +22,7 @@ from simaie.binary.image import Image
 from simaie.errors import UnmodelledCodeError
 from simaie.host.host import Host, Mutex, SharedCell
 from simaie.host.loaded import LOADED, plain
-from simaie.host.ordered import joined
+from simaie.host.ordered import acquires, joined
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, VCpu
@@ -38,6 +44,44 @@ class HostFacts(msgspec.Struct, frozen=True):
     host_word: int = 64
     address_bits: int = 64
     guest_order: Any = 0
+
+
+class _Linked:
+    """What the last exclusive load of a helper read.
+
+    Attributes:
+        place: Its address and width; None if another access followed.
+        value: The value.
+        acquires: Whether it was an acquire.
+    """
+
+    __slots__ = ("acquires", "place", "value")
+
+    def __init__(self) -> None:
+        self.place: tuple[int, int] | None = None
+        self.value, self.acquires = 0, False
+
+
+class _Exclusive(NamedTuple):
+    """An exclusive access: one operation, to which an order can still be added.
+
+    Attributes:
+        op: The operation.
+        linked: What the last exclusive load read.
+        loads: The address and the width of an exclusive load; None for a store.
+    """
+
+    op: Op
+    linked: _Linked
+    loads: tuple[int, int] | None
+
+    def __await__(self) -> Generator[Op, Any, Any]:
+        result = yield self.op
+        linked = self.linked
+        if self.loads is None:
+            return plain(result) == plain(linked.value)
+        linked.place, linked.value, linked.acquires = self.loads, result, acquires(self.op.order)
+        return result
 
 
 class EmulatorMemory(Native):
@@ -88,6 +132,8 @@ class EmulatorMemory(Native):
     def _op(self, cpu: Any, kind: Kind, address: int, width: int, **rest: Any) -> Op:
         at: int = plain(address)
         note = str(cpu.place)
+        if cpu.local is not None:
+            cpu.local.place = None
         if at >= GUEST:
             return Op(kind, None, address - GUEST, width, note=note, **rest)
         where = address if type(address) is LOADED else 0  # so that the operation depends on it
@@ -110,18 +156,34 @@ class EmulatorMemory(Native):
         raise self._refused("a store of two registers at once")
 
     def load_linked(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
-        """Refuse the access."""
-        raise self._refused("an exclusive load; compile with atomic instructions, such as -march=armv8.1-a")
+        """Load with one operation, and remember the value for the exclusive store."""
+        if width > _WIDEST:
+            raise self._refused(f"an exclusive load of {width} bytes")
+        if cpu.local is None:
+            cpu.local = _Linked()
+        return _Exclusive(self._op(cpu, Kind.LOAD, address, width), cpu.local, (plain(address), width))
 
-    async def store_conditional(self, cpu: VCpu, address: int, width: int, value: int) -> bool:
-        """Refuse the access."""
-        raise self._refused("an exclusive store; compile with atomic instructions, such as -march=armv8.1-a")
+    def store_conditional(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[bool]:  # type: ignore[override]  # an access of one operation is no coroutine
+        """Compare and swap with one operation."""
+        linked: _Linked | None = cpu.local
+        if linked is None or linked.place != (plain(address), width):
+            raise self._refused(
+                "an exclusive store, and no exclusive load of the same location is its last access before it in the "
+                "same call"
+            )
+        order = joined(self.atomic_order, Order.ACQUIRE if linked.acquires else Order.RELAXED)
+        op = self._op(
+            cpu, Kind.CAS, address, width, value=value, expected=linked.value, order=order, form=self.atomic_form
+        )
+        return _Exclusive(op, linked, None)
 
     def _refused(self, what: str) -> UnmodelledCodeError:
         return UnmodelledCodeError(f"{self._image.name}: a helper makes {what}: that is not modelled")
 
     async def clear_exclusive(self, cpu: VCpu) -> None:
-        """Do nothing, because nothing is reserved."""
+        """Forget the exclusive load."""
+        if cpu.local is not None:
+            cpu.local.place = None
 
     def atomic_rmw(self, cpu: VCpu, address: int, width: int, function: Function) -> Awaitable[int]:
         """Perform one fetch-and-apply."""
@@ -140,4 +202,6 @@ class EmulatorMemory(Native):
         """Perform an access of one operation with an order; fences around it on a host that takes no orders."""
         if self.passes_orders and type(body) is Op:
             return msgspec.structs.replace(body, order=joined(body.order, order))
+        if self.passes_orders and type(body) is _Exclusive:
+            return body._replace(op=msgspec.structs.replace(body.op, order=joined(body.op.order, order)))
         return super().in_order(order, body)

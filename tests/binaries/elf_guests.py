@@ -9,7 +9,7 @@ from simaie import Machine, Report, explore
 from simaie.binary import BinaryProgram, binary_program
 
 ELF = Path(__file__).parent / "elf"
-TARGETS = ("arm", "thumb", "aarch64", "lse", "x86_64", "i386", "riscv64", "mips", "mipsel", "ppc64le")
+TARGETS = ("arm", "thumb", "aarch64", "lse", "x86_64", "i386", "riscv64", "mips", "mipsel", "mipsr6", "ppc64le")
 #: The checkers of what a program itself promises, whatever the instructions of its scheme do.
 JUDGES = ("progress", "guest-fault", "final-check")
 #: The threads of each lock of locks.c.

@@ -76,6 +76,8 @@ class _Machine:
         if abi.isa == "arm" and thumb:
             mode |= unicorn.UC_MODE_THUMB
         self._cpu = unicorn.Uc(arch, mode)
+        if abi.name == "mipsr6":
+            self._cpu.ctl_set_cpu_model(unicorn.mips_const.UC_CPU_MIPS32_MIPS32R6_GENERIC)
         self._cpu.mem_map(0, _STACK_TOP)
         for region in (*image.constants, *image.writable):
             self._cpu.mem_write(region.start, region.content)
@@ -110,6 +112,7 @@ def _modes(u: Any) -> dict[str, tuple[int, int]]:
         "riscv64": (u.UC_ARCH_RISCV, u.UC_MODE_RISCV64),
         "mips": (u.UC_ARCH_MIPS, u.UC_MODE_MIPS32 | u.UC_MODE_BIG_ENDIAN),
         "mipsel": (u.UC_ARCH_MIPS, u.UC_MODE_MIPS32 | u.UC_MODE_LITTLE_ENDIAN),
+        "mipsr6": (u.UC_ARCH_MIPS, u.UC_MODE_MIPS32 | u.UC_MODE_BIG_ENDIAN),
     }
 
 
@@ -136,4 +139,5 @@ def _registers(u: Any) -> dict[str, tuple[Any, ...]]:
         ),
         "mips": mips,
         "mipsel": mips,
+        "mipsr6": mips,
     }  # fmt: skip

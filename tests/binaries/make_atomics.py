@@ -22,12 +22,14 @@ from simaie.binary.x86 import FENCES, update_of
 
 HERE = Path(__file__).parent
 _TOOLS = {
-    "arm": ("arm-linux-gnueabihf", ("-march=armv8-a",), ".arm\n"),
-    "thumb": ("arm-linux-gnueabihf", ("-march=armv8-a", "-mthumb"), ".syntax unified\n.thumb\n"),
+    "arm": ("arm-linux-gnueabihf", ("-march=armv8-a", "-mfpu=neon-fp-armv8"), ".arm\n"),
+    "thumb": ("arm-linux-gnueabihf", ("-march=armv8-a", "-mfpu=neon-fp-armv8", "-mthumb"), ".syntax unified\n.thumb\n"),
     "aarch64": ("aarch64-linux-gnu", ("-march=armv8.4-a",), ""),
     "riscv64": ("riscv64-linux-gnu", ("-march=rv64imac_zihintpause_zifencei_zawrs",), ""),
     "mips": ("mips-linux-gnu", ("-mips32r2",), ".set noreorder\n"),
+    "mipsr6": ("mips-linux-gnu", ("-mips32r6",), ".set noreorder\n"),
     "ppc64le": ("powerpc64le-linux-gnu", ("-mpower9",), ""),
+    "i386": ("x86_64-linux-gnu", ("--32",), ".intel_syntax noprefix\n"),
     "x86-64": ("x86_64-linux-gnu", (), ".intel_syntax noprefix\n"),
 }
 
@@ -115,6 +117,11 @@ def _riscv() -> Iterator[str]:
 def _mips() -> Iterator[str]:
     yield from ("ll $2, 0($4)", "ll $2, -8($4)", "sc $2, 12($4)", "pause", "rdhwr $3, $29", "pref 0, 0($4)")
     yield from (f"sync {kind}" for kind in (0, 4, 16, 17, 18, 19))
+
+
+def _mips_release_6() -> Iterator[str]:
+    yield from ("sync", "pause", "rdhwr $3, $29")
+    yield from (".word 0x7c800035 # pref 0, 0($4)",)
     yield from (".word 0x7c823836 # ll $2, 112($4)", ".word 0x7c82ffa6 # sc $2, -1($4)",
                 ".word 0x7c821876 # llwp $2, $3, ($4)", ".word 0x7c820066 # scwp $2, $0, ($4)")  # fmt: skip
 
@@ -150,7 +157,8 @@ def _x86() -> Iterator[str]:
 
 
 _LISTS = {
-    "arm": _a32, "thumb": _t32, "aarch64": _a64, "riscv64": _riscv, "mips": _mips, "ppc64le": _ppc, "x86-64": _x86,
+    "arm": _a32, "thumb": _t32, "aarch64": _a64, "riscv64": _riscv, "mips": _mips, "mipsr6": _mips_release_6,
+    "ppc64le": _ppc, "x86-64": _x86,
 }  # fmt: skip
 
 

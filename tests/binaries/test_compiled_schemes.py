@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import pickle
+import shutil
+import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from simaie import Machine, Program, Report, Verdict, compare, explore, ins
+from simaie import Machine, Page, Program, Report, Verdict, compare, explore, ins, replay
 from simaie.binary.helper import helpers_of
-from simaie.errors import InputError, NotEmulatedError, SchemeError, UnknownNameError, UnmodelledCodeError, UsageError
+from simaie.errors import (
+    InputError,
+    NotEmulatedError,
+    ReplayError,
+    SchemeError,
+    UnknownNameError,
+    UnmodelledCodeError,
+    UsageError,
+)
+from simaie.guest.text import parse_program, program_text
 from simaie.host.loaded import Loaded, data_of, plain
+from simaie.replaying import helper_record
+from simaie.schemes.compiled import _number as number_of
 
 ELF = Path(__file__).parent / "elf"
 X = 0x100
@@ -154,5 +171,111 @@ def test_bad_files_are_errors_that_name_them(tmp_path):
     (tmp_path / "odd.so").write_bytes(content.replace(b"scheme_unlock\0", b"scheme_unlokk\0"))
     with pytest.raises(UnknownNameError, match="scheme_unlock"):
         searched(adds(), f"compiled:file={tmp_path / 'odd.so'}")
-    with pytest.raises(UsageError, match="user mode"):
-        explore(adds(), Machine(scheme("aie"), full_system=True), executions=1)
+
+
+@pytest.mark.parametrize("host", ["sc", "pso", "armv8"])
+def test_exclusives_of_helpers_are_what_compilers_make_of_atomics(host):
+    held = searched(adds(), scheme("exclusive", "llsc"), host)
+    assert (held.verdict, held.complete) == (Verdict.HOLDS, True)
+    without = searched(adds(), scheme("exclusive", "unordered"), host).verdict
+    assert without is (Verdict.HOLDS if host == "sc" else Verdict.VIOLATED)
+
+
+@pytest.mark.soak
+def test_aie_in_c_with_exclusives_is_atomic_for_read_modify_writes():
+    report = searched(adds(), scheme("aie", "llsc"))
+    assert (report.verdict, report.executions) == (Verdict.HOLDS, 792)
+
+
+@pytest.mark.parametrize(("address", "says"), [
+    (0x200, "no exclusive load of the same location"), (0x300, "no exclusive load"), (0x400, "no exclusive load"),
+    (0x500, "16 bytes"),
+])  # fmt: skip
+def test_exclusives_of_helpers_that_are_no_atomic_are_refused(address, says):
+    with pytest.raises(UnmodelledCodeError, match=says):
+        searched(one(ins("load", address, into="r")), scheme("exclusive", "llsc"))
+
+
+@pytest.mark.parametrize("full_system", [False, True])
+def test_helpers_see_physical_addresses(full_system):
+    """Two guest addresses of one location, for which AIE has one lock."""
+    page = 1 << 12
+    program = Program(
+        "aliases", isa="x86", threads=[[ins("lock_add", page + X, 1)], [ins("lock_add", 2 * page + X, 1)]],
+        pages={page: Page(3 * page), 2 * page: Page(3 * page)}, init={3 * page + X: 0},
+        final=lambda state: state[3 * page + X] == 2,
+    )  # fmt: skip
+    machine = Machine(scheme("aie"), host="pso", full_system=full_system)
+    assert explore(program, machine, scheduler="dpor", executions=60).verdict is not Verdict.VIOLATED
+    unlocked = Machine("compiled:file=" + str(ELF / "spinlock_scheme.relaxed.so"), host="pso", full_system=full_system)
+    assert explore(program, unlocked, scheduler="dpor").verdict is Verdict.VIOLATED
+
+
+def test_helpers_know_the_vcpus_that_a_guest_starts():
+    async def child(cpu):
+        await cpu.lock_add(X, 1)
+
+    async def parent(cpu):
+        started = [await cpu.spawn(child) for _ in range(2)]
+        for each in started:
+            await cpu.join(each)
+
+    program = Program("starts", isa="x86", threads=[parent], init={X: 0}, final=lambda state: state[X] == 2)
+    assert searched(program, scheme("spinlock")).verdict is Verdict.HOLDS
+    assert searched(program, scheme("spinlock", "relaxed"), "pso").verdict is Verdict.VIOLATED
+
+
+def test_the_numbers_of_vcpus_differ():
+    names = [*map(str, range(32)), *(f"{first}.{second}" for first in range(4) for second in range(8))]
+    assert {number_of(SimpleNamespace(name=name)) for name in names} == set(range(64))
+    for name in ("32", "4.0", "0.8", "0.0.0", "dma"):
+        with pytest.raises(UsageError, match=f"vCPU {name}: "):
+            number_of(SimpleNamespace(name=name))
+
+
+def saved_with_its_helpers(tmp_path: Path, content: bytes) -> tuple[Path, Path]:
+    """Return the replay file of a failure in a folder of its own, and the helpers."""
+    helpers, folder = tmp_path / "helpers.so", tmp_path / "other"
+    helpers.write_bytes(content)
+    folder.mkdir()
+    program = parse_program(program_text(Program("adds", isa="x86", threads=[ADD, ADD], init={X: 0})))
+    report = explore(program, Machine(f"compiled:file={helpers}", host="pso"), scheduler="dpor")
+    return report.failures[0].save(folder / "failure.json"), helpers
+
+
+def test_a_replay_file_carries_the_helpers(tmp_path):
+    path, helpers = saved_with_its_helpers(tmp_path, (ELF / "spinlock_scheme.relaxed.so").read_bytes())
+    helpers.write_bytes((ELF / "spinlock_scheme.release.so").read_bytes())  # others, under the same name
+    first = replay(path)
+    helpers.unlink()
+    for failure in (first, replay(path), pickle.loads(pickle.dumps(replay(path)))):
+        again = failure.save(tmp_path / "again.json")
+        assert replay(again).trace.digest == failure.trace.digest
+        assert again.read_bytes() == path.read_bytes().replace(b"../helpers.so", b"helpers.so")
+    assert replay(path).shrink().failure.machine.scheme == f"compiled:file={helpers}"
+
+
+def test_helpers_that_a_replay_file_does_not_carry_must_be_unchanged(tmp_path, monkeypatch):
+    monkeypatch.setattr(helper_record, "MOST_CARRIED", 10)
+    content = (ELF / "spinlock_scheme.relaxed.so").read_bytes()
+    path, helpers = saved_with_its_helpers(tmp_path, content)
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    (moved / "helpers.so").write_bytes(content)
+    (moved / "other").mkdir()
+    assert replay(path).findings
+    helpers.write_bytes(content + b" ")
+    with pytest.raises(ReplayError, match="gone or has changed"):
+        replay(path)
+    assert replay(shutil.copy(path, moved / "other")).findings, "next to the replay file as it was"
+
+
+def test_damaged_helpers_in_a_replay_file_are_refused(tmp_path):
+    path, helpers = saved_with_its_helpers(tmp_path, (ELF / "spinlock_scheme.relaxed.so").read_bytes())
+    helpers.unlink()
+    record = json.loads(path.read_text())
+    for content in (zlib.compress(b"other"), b"no zlib", zlib.compress(bytes(1 << 20))):
+        record["machine"]["helpers"]["content"] = base64.b64encode(content).decode()
+        path.write_text(json.dumps(record))
+        with pytest.raises(ReplayError, match=r"digest|damaged"):
+            replay(path)

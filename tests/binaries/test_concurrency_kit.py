@@ -23,11 +23,15 @@ COMPILERS = {
     "x86_64": ("gcc", "-fcf-protection=none", "-mgeneral-regs-only", "-mcx16"),
     "arm": ("arm-linux-gnueabihf-gcc", "-marm", "-mfpu=vfpv3-d16", *OTHER),
     "aarch64": ("aarch64-linux-gnu-gcc", "-mno-outline-atomics", "-mgeneral-regs-only", *OTHER),
+    "lse": ("aarch64-linux-gnu-gcc", "-march=armv8.1-a", "-mno-outline-atomics", "-mgeneral-regs-only",
+            *(flag.replace("LSE_DISABLE", "LSE_ENABLE") for flag in OTHER)),
     "ppc64le": ("powerpc64le-linux-gnu-gcc", "-mno-vsx", "-mno-altivec", *OTHER),
     "i386": ("i686-linux-gnu-gcc", "-fcf-protection=none", "-mgeneral-regs-only", *OTHER),
     "riscv64": ("riscv64-linux-gnu-gcc", "-march=rv64gc", *OTHER),  # this and the next by the compiler's atomics
     "mips": ("mips-linux-gnu-gcc", *OTHER),
 }
+#: A line of the header for LSE that is left over, and lets no compiler pass.
+LEFT_OVER = "#error bite\n"
 LOCKS = {name: [name, name] for name in ("fas", "cas", "dec", "ticket", "mcs")} | {"clh": ["clh:1", "clh:2"]}
 READERS = ("rw", "pf", "tf", "sw", "bytelock", "sequence", "brlock")
 SOURCES = Path(__file__).parent / "src"
@@ -51,8 +55,11 @@ def headers_in(folder: Path, compiler: str) -> Path:
     headers = folder / "headers"
     if not headers.exists():
         headers.mkdir()
-        for path in (*SYSTEM.glob("ck_*.h"), SYSTEM / "gcc", SYSTEM / "spinlock"):
+        for path in (*SYSTEM.glob("ck_*.h"), SYSTEM / "spinlock"):
             (headers / path.name).symlink_to(path)
+        shutil.copytree(SYSTEM / "gcc", headers / "gcc")
+        of_lse = headers / "gcc" / "aarch64" / "ck_pr_lse.h"
+        of_lse.write_text(of_lse.read_text().replace(LEFT_OVER, ""))
     return headers
 
 

@@ -12,6 +12,7 @@ from elf_guests import ELF, JUDGES, locks
 import simaie
 from simaie import Limits, Machine, SimaieError, UsageError, Verdict, explore
 from simaie.binary import binary_program
+from simaie.binary.elf import load_image
 from simaie.binary.program import program_of_bytes
 from simaie.binary.scenario import Scenario
 from simaie.cli import main
@@ -46,6 +47,16 @@ def test_another_machine_is_refused_and_the_known_ones_are_named():
     content[18] = 22  # EM_S390
     assert "s390" in refused(bytes(content))
     assert "aarch64" in refused(bytes(content))
+
+
+def test_release_6_of_mips_has_its_own_instructions_and_compressed_code_is_refused():
+    content = bytearray((ELF / "locks.mips.elf").read_bytes())
+    for flags, name in ((0x9000_1401, "mipsr6"), (0xA000_1401, "mipsr6"), (0x7000_1401, "mips")):
+        content[36:40] = flags.to_bytes(4, "big")
+        assert load_image("some.elf", bytes(content)).abi.name == name
+    for flags in (0x9200_1401, 0x7400_1401):
+        content[36:40] = flags.to_bytes(4, "big")
+        assert "microMIPS or MIPS16" in refused(bytes(content))
 
 
 @pytest.mark.parametrize("size", [4, 16, 51, 200, 2_000])

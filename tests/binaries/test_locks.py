@@ -6,7 +6,7 @@ from elf_guests import LOCKS, TARGETS, locks, searched
 from simaie import Verdict
 
 #: The targets whose read-modify-writes are loops of load-linked and store-conditional.
-LINKED = ("arm", "thumb", "aarch64", "mips", "mipsel", "ppc64le")
+LINKED = ("arm", "thumb", "aarch64", "mips", "mipsel", "mipsr6", "ppc64le")
 SAFE = tuple(lock for lock in LOCKS if lock != "bare")
 
 

@@ -121,6 +121,8 @@ FAULTS = {
     "jump": ("fetch", "where there is no code"),
     "overflow": ("address", "a stack overflow"),
     "endless": ("endless", "an endless loop"),
+    "trap": ("trap", "a trap instruction"),
+    "system_call": ("system-call", "(getpid)"),
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 from elf_guests import TARGETS
 from make_atomics import becomes
 
+from simaie.binary.abi import MIPS_RELEASE_6
 from simaie.binary.atomics import DECODERS
 from simaie.binary.cells import CAPACITY
 from simaie.binary.image import Image
@@ -76,7 +77,8 @@ def test_the_table_has_every_other_atomic_instruction_of_the_vcpu_classes():
                                    "swpb"}),
         ("aarch64", ("aarch64",), {"ldr", "str_", "ldrsb", "ldrsh", "ldrsw"}),
         ("riscv", ("riscv64",), {"lb", "lh", "lw", "ld", "lbu", "lhu", "lwu", "sb", "sh", "sw", "sd"}),
-        ("mips", ("mips",), {"lb", "lh", "lw", "ld", "lbu", "lhu", "lwu", "sb", "sh", "sw", "sd", "lld", "scd"}),
+        ("mips", ("mips", "mipsr6"), {"lb", "lh", "lw", "ld", "lbu", "lhu", "lwu", "sb", "sh", "sw", "sd", "lld",
+                                      "scd"}),
         ("ppc", ("ppc64le",), {"lbz", "lhz", "lha", "lwz", "lwa", "ld", "stb", "sth", "stw", "std"}),
     ):  # fmt: skip
         calls = " ".join(call for name, _, _, call in TABLE if name in abis)
@@ -122,9 +124,10 @@ CASES = [  # target, instruction and return, registers before, what the vCPU ret
     ("ppc64le", "8c84647c2000804e", {"r4": 64, "r5": HIGH}, 9,
      ("lwat", (64, HIGH & 0xFFFF_FFFF), {"function": 16, "compare": 64}), {"r3": 9}),
     ("ppc64le", "e0ffc5e02000804e", {"r5": 64}, BOTH, ("lq", (32,), {}), {"r6": HIGH, "r7": LOW}),
-    ("mips", "7c82187603e0000800000000", {"a0": 64}, LOW, ("llwp", (64,), {}), {"v0": LOW >> 32, "v1": 0x3333_4444}),
-    ("mipsel", "7618827c0800e00300000000", {"a0": 64}, LOW, ("llwp", (64,), {}), {"v0": 0x3333_4444, "v1": LOW >> 32}),
-    ("mips", "7c82006603e0000800000000", {"a0": 64, "v0": 7}, 1, ("scwp", (64, 7 << 32), {}), {"v0": 1}),
+    ("mipsr6", "7c82187603e0000900000000", {"a0": 64}, LOW, ("llwp", (64,), {}), {"v0": LOW >> 32, "v1": 0x3333_4444}),
+    ("mipsr6el", "7618827c0900e00300000000", {"a0": 64}, LOW, ("llwp", (64,), {}),
+     {"v0": 0x3333_4444, "v1": LOW >> 32}),
+    ("mipsr6", "7c82006603e0000900000000", {"a0": 64, "v0": 7}, 1, ("scwp", (64, 7 << 32), {}), {"v0": 1}),
 ]  # fmt: skip
 
 
@@ -142,12 +145,13 @@ def test_newer_instructions_pass_operands_and_write_results(target, code, before
 
 def patched(target: str, new: bytes) -> tuple[Code, Callable[..., Any]]:
     """Return the code of an image and the block of one of its functions, which begins with other bytes."""
-    image = elf_oracle.image_of("arithmetic", target)
+    image = elf_oracle.image_of("arithmetic", target.replace("r6", ""))
+    abi = MIPS_RELEASE_6[image.abi.endian] if "r6" in target else image.abi
     function = next(each for each in image.symbols.values() if each.is_function and each.size >= len(new))
     [region] = [each for each in image.constants if each.start <= function.address < each.end]
     at = function.address - region.start
     content = region.content[:at] + new + region.content[at + len(new) :]
-    changed = Image("patched", new, image.abi, [region._replace(content=content)], image.writable, image.symbols)
+    changed = Image("patched", new, abi, [region._replace(content=content)], image.writable, image.symbols)
     code = Code(changed)
     return code, code.block(function.address)
 

@@ -10,7 +10,12 @@ from collections.abc import Callable, Mapping
 
 from simaie.binary.atomics.aarch64 import decode_aarch64
 from simaie.binary.atomics.arm import decode_arm
-from simaie.binary.atomics.mips import decode_mips, decode_mipsel
+from simaie.binary.atomics.mips import (
+    decode_mips,
+    decode_mips_release_6,
+    decode_mipsel,
+    decode_mipsel_release_6,
+)
 from simaie.binary.atomics.ppc import decode_ppc
 from simaie.binary.atomics.riscv import decode_riscv
 from simaie.binary.atomics.special import Special
@@ -27,5 +32,7 @@ DECODERS: Mapping[str, Callable[[bytes], Special | None]] = {
     "riscv64": decode_riscv,
     "mips": decode_mips,
     "mipsel": decode_mipsel,
+    "mipsr6": decode_mips_release_6,
+    "mipsr6el": decode_mipsel_release_6,
     "ppc64le": decode_ppc,
 }

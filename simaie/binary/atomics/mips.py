@@ -1,50 +1,70 @@
 """MIPS32: LL, SC, LLWP, SCWP, SYNC and PAUSE (MIPS Architecture for Programmers, volume II-A, MD00086).
 
-Of two words, the first register has the one at the lower address, as in QEMU.
+Release 6 has other encodings of LL, SC and PREF, and it alone has LLWP and SCWP. Of two words, the first register has
+the one at the lower address, as in QEMU.
 """
 
 from __future__ import annotations
 
 from simaie.binary.atomics.special import Address, Part, Special
 
-__all__ = ["decode_mips", "decode_mipsel"]
+__all__ = ["decode_mips", "decode_mips_release_6", "decode_mipsel", "decode_mipsel_release_6"]
 
 _NAMES = (
     "zero", "at", "v0", "v1", "a0", "a1", "a2", "a3", *(f"t{n}" for n in range(8)), *(f"s{n}" for n in range(8)),
     "t8", "t9", "k0", "k1", "gp", "sp", "s8", "ra",
 )  # fmt: skip
 _PAUSE = 0x0000_0140
-_LL_OF_RELEASE_6, _SC_OF_RELEASE_6 = 0x36, 0x26  # functions of SPECIAL3
+_PREFETCH, _SPECIAL3 = 0x33, 0x1F
+_LL_OF_RELEASE_6, _SC_OF_RELEASE_6, _PREFETCH_OF_RELEASE_6 = 0x36, 0x26, 0x35  # functions of SPECIAL3
 
 
 def decode_mips(code: bytes) -> Special | None:
     """Return an atomic or ordering instruction at the begin of big-endian `code`; None for any other."""
-    return _decode(int.from_bytes(code[:4], "big"), big=True)
+    return _before_release_6(int.from_bytes(code[:4], "big"))
 
 
 def decode_mipsel(code: bytes) -> Special | None:
     """Return an atomic or ordering instruction at the begin of little-endian `code`; None for any other."""
-    return _decode(int.from_bytes(code[:4], "little"), big=False)
+    return _before_release_6(int.from_bytes(code[:4], "little"))
 
 
-def _decode(word: int, *, big: bool) -> Special | None:
-    opcode, register = word >> 26, word >> 16 & 31
+def decode_mips_release_6(code: bytes) -> Special | None:
+    """As `decode_mips`, for code of Release 6."""
+    return _of_release_6(int.from_bytes(code[:4], "big"), big=True)
+
+
+def decode_mipsel_release_6(code: bytes) -> Special | None:
+    """As `decode_mipsel`, for code of Release 6."""
+    return _of_release_6(int.from_bytes(code[:4], "little"), big=False)
+
+
+def _before_release_6(word: int) -> Special | None:
+    opcode = word >> 26
     if opcode in (0x30, 0x38):
         return _linked(word, (word & 0xFFFF ^ 0x8000) - 0x8000, loads=opcode == 0x30)
-    if opcode == 0x1F and word & 63 in (_LL_OF_RELEASE_6, _SC_OF_RELEASE_6):
-        return _of_release_6(word, big=big)
+    return Special(4, "nop") if opcode == _PREFETCH else _of_all(word)
+
+
+def _of_release_6(word: int, *, big: bool) -> Special | None:
+    if word >> 26 == _SPECIAL3 and word & 63 in (_LL_OF_RELEASE_6, _SC_OF_RELEASE_6):
+        return _linked_of_release_6(word, big=big)
+    if word >> 26 == _SPECIAL3 and word & 63 == _PREFETCH_OF_RELEASE_6:
+        return Special(4, "nop")
+    return _of_all(word)
+
+
+def _of_all(word: int) -> Special | None:
     if word & 0xFFFF_F83F == 0x0000_000F:
         return Special(4, "sync", plain=(word >> 6 & 31,))
     if word == _PAUSE:
         return Special(4, "pause")
     if word & 0xFFE0_FFFF == 0x7C00_E83B:  # RDHWR rt, $29: the thread pointer
-        return Special(4, "thread", into=(Part(_NAMES[register], 4),))
-    if opcode == 0x33:  # PREF
-        return Special(4, "nop")
+        return Special(4, "thread", into=(Part(_NAMES[word >> 16 & 31], 4),))
     return None
 
 
-def _of_release_6(word: int, *, big: bool) -> Special | None:
+def _linked_of_release_6(word: int, *, big: bool) -> Special | None:
     """Decode LL and SC with an offset of nine bits, LLWP and SCWP."""
     loads = word & 63 == _LL_OF_RELEASE_6
     if not word >> 6 & 1:

@@ -145,3 +145,10 @@ int stack_check(void)
 		seen |= 1 << (each - entries);
 	return popped[0] && (seen | 1 << (popped[0] - entries)) == 3;
 }
+
+#ifdef CK_F_STACK_PUSH_MPMC
+/* With a double-word compare-and-swap, so that a node may be pushed again. */
+void mpmc_setup(void) { ck_stack_push_mpmc(&stack, &entries[0]); }
+void mpmc_push(void) { ck_stack_push_mpmc(&stack, &entries[1]); }
+void mpmc_pop(void) { popped[0] = ck_stack_pop_mpmc(&stack); }
+#endif

@@ -69,6 +69,22 @@ void divide(void) { total = 7 / *(volatile u32 *)&zero; }
 #endif
 void wild(void) { *(volatile u32 *)hidden(0x7fff0000) = 1; }
 
+void trap(void) { __builtin_trap(); }
+
+/* getpid(), number 20 or 172 or 39. */
+void system_call(void)
+{
+#if defined(__x86_64__)
+	__asm__ __volatile__("syscall" : : "a"(39) : "rcx", "r11", "memory");
+#elif defined(__aarch64__)
+	register word number __asm__("x8") = 172;
+	__asm__ __volatile__("svc #0" : : "r"(number) : "memory");
+#else
+	register word number __asm__("r7") = 20;
+	__asm__ __volatile__("svc #0" : : "r"(number) : "memory");
+#endif
+}
+
 u32 deep(u32 n)
 {
 	volatile u32 local[16];
