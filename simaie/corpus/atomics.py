@@ -2,7 +2,8 @@
 
 They are to AIE what a LOCK prefix is: the lock of the granule is held from the load to the store. Both sets exchange,
 add and compare; neither has an unlocked read-modify-write in memory (row 12), nor an exchange that locks by itself
-(row 11), which is why these rows have x86 programs only.
+(row 11), which is why these rows have x86 programs only. Arm has no locked instruction but SWP and SWPB: rows 17 and 18
+are its rows 6 and 5.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from typing import Any
 
 from simaie.corpus.audit_case import Case, Expect, Needs
 from simaie.corpus.common import ARM, LOST_RMW, X, finished_with, load_inside_rmw, store_took_a_lock
-from simaie.corpus.dialects import AARCH64, ARM32, RISCV, WITH_AMOS, Dialect
+from simaie.corpus.dialects import AARCH64, ARM32, POWER, WITH_AMOS, Dialect
 from simaie.corpus.faults import ALIAS, READ_ONLY, faults_in_rmw
 from simaie.guest.code import Ins, ins
 from simaie.guest.program import FinalState, Program, ThreadCode
 from simaie.trace import Trace
 
-__all__ = ["CASES"]
+__all__ = ["CASES", "swaps"]
 
 #: A boundary between granules of 16 bytes.
 EDGE = X + 0x40
@@ -43,14 +44,30 @@ def _mixed_sizes(dialect: Dialect, name: str, vcpus: int, times: int) -> Program
     )
 
 
-def _pair_against_half(name: str, adders: int) -> Program:
-    """CASP from 0 to ONES against additions to its upper half, which it must see wholly or not at all."""
-    threads = [[ins("casp", X, 0, ONES)]] + [[ins("ldadd", X + 8, 1, width=8)]] * adders
+def _swaps_of_two_sizes(name: str, vcpus: int) -> Program:
+    """Exchanges of 4 bytes and of the lowest of them; each value is returned once, or is in memory at the end."""
+    sizes = [("swp", "swpb")[number % 2] for number in range(vcpus)]
+    threads = [[ins(size, X, 1 + number, into="got")] for number, size in enumerate(sizes)]
+
+    def final(state: FinalState) -> bool:
+        return sorted([*state.registers.values(), state[X]]) == list(range(vcpus + 1))
+
+    return Program(name, isa="arm", threads=threads, init={X: 0}, final=final)
+
+
+def _compare_pair(dialect: Dialect) -> Ins:
+    """Return the compare-and-swap of 16 bytes, from 0 to ONES."""
+    return ins("casp", X, 0, ONES) if dialect is AARCH64 else ins("amocas", X, 0, ONES, width=16)
+
+
+def _pair_against_half(dialect: Dialect, name: str, adders: int) -> Program:
+    """A pair from 0 to ONES against additions to its upper half, which it must see wholly or not at all."""
+    threads = [[_compare_pair(dialect)]] + [[ins(dialect.add, X + 8, 1, width=8)]] * adders
 
     def final(state: FinalState) -> bool:
         return (state.read(X, width=8), state.read(X + 8, width=8)) in ((0, adders), (1, adders + 1))
 
-    return Program(name, isa="aarch64", threads=threads, init={X: (0, 16)}, final=final)
+    return Program(name, isa=dialect.isa, threads=threads, init={X: (0, 16)}, final=final)
 
 
 def _after_registration(dialect: Dialect, name: str, stores: int) -> Program:
@@ -69,9 +86,9 @@ def _after_registration(dialect: Dialect, name: str, stores: int) -> Program:
     return Program(name, isa=dialect.isa, threads=[additions, storer], init={X: 0}, final=final)
 
 
-def _swaps(dialect: Dialect, name: str, vcpus: int) -> Program:
-    """Every vCPU swaps in its own value; each value is returned exactly once, or is in memory at the end."""
-    threads = [[ins(dialect.swap, X, 1 + number, into="got")] for number in range(vcpus)]
+def swaps(dialect: Dialect, name: str, vcpus: int) -> Program:
+    """Return a program of exchanges: each value is returned exactly once, or is in memory at the end."""
+    threads = [[dialect.exchange(X, 1 + number, into="got")] for number in range(vcpus)]
 
     def final(state: FinalState) -> bool:
         return sorted([*state.registers.values(), state[X]]) == list(range(vcpus + 1))
@@ -138,19 +155,23 @@ def _cases(dialect: Dialect) -> Iterator[Case]:
         kinds=LOST_RMW,
         expected=ARM(Expect.FINDABLE),
     )
+
+
+def _beside_plain_accesses(dialect: Dialect) -> Iterator[Case]:
+    isa, name = dialect.isa, "add" if dialect.add else "swp"
     yield Case(
         row=8,
         title="a plain store across a granule boundary: only the first granule is tested",
         why="The second granule is registered, the first is not: the store goes ahead in the middle of the RMW.",
         program=Program(
-            f"granule-crossing-store{suffix}",
+            f"granule-crossing-store-{isa}",
             isa=isa,
             threads=[
-                [ins(dialect.add, EDGE, 1)],
-                [ins(dialect.add, EDGE + 8, 1), ins(dialect.store, EDGE - 2, 0x50000)],
+                [dialect.change(EDGE, 1)],
+                [dialect.change(EDGE + 8, 1), ins(dialect.store, EDGE - 2, 0x50000)],
             ],
             init={EDGE - 4: (0, 8)},
-            final=lambda s: s[EDGE] in (5, 6),
+            final=lambda s: s[EDGE] in (5, 6) or s.registers.get("0:old") == 5,
         ),
         kinds=LOST_RMW,
         expected=ARM(Expect.FINDABLE),
@@ -160,9 +181,9 @@ def _cases(dialect: Dialect) -> Iterator[Case]:
         title="a plain load in the middle of an RMW sees old or new, untorn",
         why="Plain loads never lock; the RMW stores its 4 bytes by one host store, so a load sees all or none of it.",
         program=Program(
-            f"load-during-add{suffix}",
+            f"load-during-{name}-{isa}",
             isa=isa,
-            threads=[[ins(dialect.add, X, 0x01010101)], [ins(dialect.load, X, into="r")]],
+            threads=[[dialect.change(X, 0x01010101)], [ins(dialect.load, X, into="r")]],
             init={X: 0},
             final=lambda s: s.registers.get("1:r") in (0, 0x01010101),
         ),
@@ -170,28 +191,32 @@ def _cases(dialect: Dialect) -> Iterator[Case]:
         expected=ARM(Expect.MODEL),
     )
     yield Case(
-        row=16,
-        title="SWP against SWP",
-        why="The exchange locks the granule's entry before its load and holds it through its store.",
-        program=_swaps(dialect, f"swap-against-swap{suffix}", 3),
-        larger=_swaps(dialect, f"swap-against-swap{suffix}-large", 5),
-        samples=SAMPLES,
-        expected=ARM(Expect.MUST_NOT),
-    )
-    yield Case(
         row=29,
         title="bitmap aliasing: an extra lock, still correct",
         why="X and FAR are 2**21 granules apart and share a bit, so the store to FAR locks an unused granule.",
         program=Program(
-            f"bitmap-alias{suffix}",
+            f"bitmap-alias-{isa}",
             isa=isa,
-            threads=[[ins(dialect.add, X, 1)], [ins(dialect.store, FAR, 5)]],
+            threads=[[dialect.change(X, 1)], [ins(dialect.store, FAR, 5)]],
             init={X: 0, FAR: 0},
             final=lambda s: s[X] == 1 and s[FAR] == 5,
         ),
         observed=store_took_a_lock,
         expected={"aie-v2": Expect.MODEL},
         needs=Needs(address_bits=28),
+    )
+
+
+def _swapped(dialect: Dialect) -> Case:
+    suffix = dialect.suffix
+    return Case(
+        row=16,
+        title="SWP against SWP",
+        why="The exchange locks the granule's entry before its load and holds it through its store.",
+        program=swaps(dialect, f"swap-against-swap{suffix}", 3),
+        larger=swaps(dialect, f"swap-against-swap{suffix}-large", 5),
+        samples=SAMPLES,
+        expected=ARM(Expect.MUST_NOT),
     )
 
 
@@ -217,46 +242,63 @@ def _locks(dialect: Dialect) -> Iterator[Case]:
     )
 
 
-CASES = (
-    *(case for dialect in WITH_AMOS for case in _cases(dialect)),
-    *(case for dialect in (ARM32, AARCH64, RISCV) for case in _locks(dialect)),
-    Case(
+def _of_pairs(dialect: Dialect) -> Iterator[Case]:
+    isa = dialect.isa
+    name, load = ("casp", "ldr") if dialect is AARCH64 else ("amocas", "ld")
+    options = {"width": 8} if dialect is AARCH64 else {}
+    yield Case(
         row=4,
         title="CMPXCHG16B against a narrower LOCK RMW: lost update",
         why="Its two loads and two stores are all under the granule's lock, and 16 aligned bytes stay in one granule.",
-        program=_pair_against_half("casp-against-add-aarch64", 2),
-        larger=_pair_against_half("casp-against-add-aarch64-large", 4),
+        program=_pair_against_half(dialect, f"{name}-against-add-{isa}", 2),
+        larger=_pair_against_half(dialect, f"{name}-against-add-{isa}-large", 4),
         samples=SAMPLES,
         expected=ARM(Expect.MUST_NOT),
-    ),
-    Case(
+    )
+    yield Case(
         row=7,
         title="a failing CMPXCHG writes the old value over a racing store",
-        why="CAS too is emulated as a store of the old value on failure, which overwrites a store in the window.",
+        why="Here too it is emulated as a store of the old value on failure, which overwrites a store in the window.",
         program=Program(
-            "failing-cas-window-aarch64",
-            isa="aarch64",
-            threads=[[ins("cas", X, 99, 1)], [ins("str_", X, 5)]],
+            f"failing-cas-window-{isa}",
+            isa=isa,
+            threads=[[ins("cas" if dialect is AARCH64 else "amocas", X, 99, 1)], [ins(dialect.store, X, 5)]],
             init={X: 0},
             final=lambda s: s[X] == 5,
         ),
         kinds=LOST_RMW,
         expected=ARM(Expect.FINDABLE),
-    ),
-    Case(
+    )
+    yield Case(
         row=10,
         title="two plain 8-byte loads tear against CMPXCHG16B",
         why="The architecture guarantees nothing for two loads, and plain loads never lock: the halves may differ.",
         program=Program(
-            "wide-loads-tear-aarch64",
-            isa="aarch64",
+            f"wide-loads-tear-{isa}",
+            isa=isa,
             threads=[
-                [ins("casp", X, 0, ONES)],
-                [ins("ldr", X, width=8, into="low"), ins("ldr", X + 8, width=8, into="high")],
+                [_compare_pair(dialect)],
+                [ins(load, X, into="low", **options), ins(load, X + 8, into="high", **options)],
             ],
             init={X: (0, 16)},
         ),
         observed=_halves_differ,
         expected=ARM(Expect.MODEL),
+    )
+
+
+CASES = (
+    *(case for dialect in WITH_AMOS for case in _cases(dialect)),
+    *(case for dialect in (ARM32, *WITH_AMOS) for case in (*_beside_plain_accesses(dialect), *_locks(dialect))),
+    *(_swapped(dialect) for dialect in (*WITH_AMOS, POWER)),
+    *(case for dialect in WITH_AMOS for case in _of_pairs(dialect)),
+    Case(
+        row=4,
+        title="LOCK RMW against LOCK RMW, mixed sizes: lost update",
+        why="SWPB and SWP of one granule lock the same entry before they load, and release it after they have stored.",
+        program=_swaps_of_two_sizes("mixed-size-swaps-arm", 2),
+        larger=_swaps_of_two_sizes("mixed-size-swaps-arm-large", 4),
+        samples=SAMPLES,
+        expected=ARM(Expect.MUST_NOT),
     ),
 )

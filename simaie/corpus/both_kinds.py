@@ -1,5 +1,7 @@
 """Row 27: other instruction sets than Arm and x86, with LL/SC, with atomic instructions, and with both on one word.
 
+Those that have no case in row 15 have one here: a plain store between LL and SC.
+
 Arm code does not mix the two on one word, but RISC-V and AArch64 code does. A locked instruction of the RFC does not
 empty the set of its granule, so that a store-conditional succeeds across it; an option repairs that.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from simaie.corpus.atomics import swaps
 from simaie.corpus.audit_case import Case, Expect, Needs
 from simaie.corpus.common import ARM, LOST_RMW, TORN_LLSC, X, store_conditional_failed
 from simaie.corpus.dialects import ALSO_LLSC, ALSO_WITH_AMOS, ARM32, LLSC, WITH_AMOS, Dialect
@@ -51,11 +54,29 @@ def _linked(dialect: Dialect) -> Case:
     )
 
 
+def _interrupted(dialect: Dialect) -> Case:
+    return Case(
+        row=27,
+        title="a plain store between LL and SC goes undetected",
+        why="By design: a plain store ignores the set, so the reservation remains and the SC overwrites the store.",
+        program=Program(
+            f"store-between-pair-{dialect.isa}",
+            isa=dialect.isa,
+            threads=[_pair(dialect, 1), [ins(dialect.store, X, 5)]],
+            init={X: 0},
+        ),
+        kinds=TORN_LLSC,
+        expected=ARM(Expect.FINDABLE),
+    )
+
+
 def _with_atomics(dialect: Dialect) -> Iterator[Case]:
     if dialect.add:
         yield _added(dialect)
         if dialect.linked:
             yield from _mixed(dialect)
+    else:
+        yield _exchanged(dialect)
     yield _against_store(dialect)
 
 
@@ -67,6 +88,19 @@ def _added(dialect: Dialect) -> Case:
         why="Each holds the lock of the granule from its load to its store.",
         program=_additions(dialect, f"additions-{isa}", 2, 2),
         larger=_additions(dialect, f"additions-{isa}-large", 4, 3),
+        samples=few(dialect),
+        expected=ARM(Expect.MUST_NOT),
+    )
+
+
+def _exchanged(dialect: Dialect) -> Case:
+    isa = dialect.isa
+    return Case(
+        row=27,
+        title="atomic exchanges against each other: lost update",
+        why="Each holds the lock of the granule from its load to its store.",
+        program=swaps(dialect, f"exchanges-{isa}", 2),
+        larger=swaps(dialect, f"exchanges-{isa}-large", 4),
         samples=few(dialect),
         expected=ARM(Expect.MUST_NOT),
     )
@@ -95,7 +129,8 @@ def _mixed(dialect: Dialect) -> Iterator[Case]:
 
 
 def _against_store(dialect: Dialect) -> Case:
-    isa, atomic = dialect.isa, dialect.swap or dialect.add
+    isa = dialect.isa
+    atomic = dialect.exchange(X, 1, into="got") if dialect.swap else ins(dialect.add, X, 1, into="got")
     return Case(
         row=27,
         title="an atomic instruction against a plain store",
@@ -103,7 +138,7 @@ def _against_store(dialect: Dialect) -> Case:
         program=Program(
             f"{'swap' if dialect.swap else 'addition'}-against-store-{isa}",
             isa=isa,
-            threads=[[ins(atomic, X, 1, into="got")], [ins(dialect.store, X, 5)]],
+            threads=[[atomic], [ins(dialect.store, X, 5)]],
             init={X: 0},
             final=lambda s: s[X] >= 5 or s.registers.get("0:got") == 5,
         ),
@@ -114,5 +149,6 @@ def _against_store(dialect: Dialect) -> Case:
 
 CASES = (
     *(_linked(dialect) for dialect in (*LLSC, *ALSO_LLSC) if dialect is not ARM32),
+    *(_interrupted(dialect) for dialect in ALSO_LLSC),
     *(case for dialect in (*WITH_AMOS, *ALSO_WITH_AMOS) for case in _with_atomics(dialect)),
 )

@@ -16,6 +16,8 @@ from simaie.host.pages import Page
 __all__ = ["OF_INTERRUPTION"]
 
 _HOLDS, _FOUND = Expect.MUST_NOT, Expect.FINDABLE
+#: A pair of which the store-conditional fails if a signal arrives within it.
+_PAIR = [ins("ldxr", X, into="seen"), ins("stxr", X, 9, into="failed")]
 #: A locked instruction across the end of an 8-byte word.
 _SPLIT = ins("lock_xadd", X + 6, 1, width=4, into="old")
 
@@ -43,6 +45,11 @@ def _failing_cmpxchg(*, keeps_accumulator: bool) -> GuestFunction:
 def _faulting(name: str, *, keeps_accumulator: bool) -> Program:
     thread = _failing_cmpxchg(keeps_accumulator=keeps_accumulator)
     return Program(name, isa="x86", threads=[thread], init={X: 5}, pages=READ_ONLY, final=_is_unchanged)
+
+
+def _signalled(scheme: str) -> str:
+    """Return the text of `scheme` with a signal at any instruction of vCPU 0."""
+    return f"interrupted:scheme={scheme},times=0,signals=1,vcpus=0"
 
 
 def _is_unchanged(state: FinalState) -> bool:
@@ -99,6 +106,43 @@ OF_INTERRUPTION = (
             "cas": _HOLDS,
             "split-mutex": _HOLDS,
             "interrupted:scheme=split-mutex,times=0,kills=1,vcpus=0": _FOUND,
+        },
+    ),
+    Regression(
+        title="a reservation that survives a signal, whose handler stores another value and the old one again",
+        why="The return from an exception ends the reservation, so the interrupted store-conditional fails. One that "
+        "compares values does not see what the handler did.",
+        program=Program(
+            "bug-aba-in-handler",
+            isa="aarch64",
+            threads=[_PAIR],
+            handler=[ins("str_", X, 7), ins("str_", X, 0)],
+            init={X: 0},
+        ),
+        kinds=TORN_LLSC,
+        expected={
+            "native": _HOLDS,
+            **{_signalled(name): _HOLDS for name in ("native", "cas", "tlib", "hst", "stop-world-value", "pst-remap")},
+            **{_signalled(name): _FOUND for name in ("cas:on_exception=leave", "ldstex2cas", "aie-rfc")},
+        },
+    ),
+    Regression(
+        title="a store-conditional that uses the reservation of a signal handler",
+        why="The handler reserves the word too, and returns before its store-conditional. If its reservation survives "
+        "the return, the interrupted store-conditional overwrites a store of another vCPU that came between its own "
+        "load-linked and that of the handler.",
+        program=Program(
+            "bug-reservation-of-handler",
+            isa="aarch64",
+            threads=[_PAIR, [ins("str_", X, 5)]],
+            handler=[ins("ldxr", X)],
+            init={X: 0},
+        ),
+        kinds=TORN_LLSC,
+        expected={
+            "native": _HOLDS,
+            **{_signalled(name): _HOLDS for name in ("native", "cas", "tlib", "hst", "stop-world-value", "pst-remap")},
+            **{_signalled(name): _FOUND for name in ("cas:on_exception=leave", "ldstex2cas", "aie-rfc")},
         },
     ),
 )

@@ -21,7 +21,37 @@ def _sees_all_or_nothing(state: FinalState) -> bool:
     return state.registers["0:seen"] in (0, _BOTH_WORDS)
 
 
+def _pair(name: str) -> Program:
+    """Return the program in which a store-conditional of two words stores 1 to the first and 2 to the second."""
+    return Program(
+        name,
+        isa="arm",
+        threads=[[ins("ldrexd", X, into="seen"), ins("strexd", X, 2 << 32 | 1, into="failed")]],
+        init={X: (0, 8)},
+        final=lambda s: (s[X], s[X + 4]) == (1, 2),
+    )
+
+
+def _only_with(pair: str) -> dict[str, Expect]:
+    held = ("native", "cas", "tlib", "aie-rfc", "stop-world-value")
+    return {**dict.fromkeys(held, _HOLDS), f"stop-world-value:pair={pair}": _FOUND}
+
+
 OF_WIDTH = (
+    Regression(
+        title="a store-conditional of two words that swaps them",
+        why="The first register belongs to the lower address whatever the byte order is.",
+        program=_pair("bug-pair-swapped"),
+        kinds=frozenset({"final-check"}),
+        expected=_only_with("swapped"),
+    ),
+    Regression(
+        title="a store-conditional of two words whose second word is not stored four bytes further on",
+        why="It overwrites the first word, and the second place keeps its old value.",
+        program=_pair("bug-pair-overwritten"),
+        kinds=frozenset({"final-check"}),
+        expected=_only_with("overwrites"),
+    ),
     Regression(
         title="a store-conditional narrower than its load-linked",
         why="The value of the narrow word is compared, and not the rest of what was reserved.",

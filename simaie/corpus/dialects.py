@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from simaie.guest.code import Ins, ins
 
-__all__ = ["AARCH64", "ALSO_LLSC", "ALSO_WITH_AMOS", "ARM32", "LLSC", "RISCV", "WITH_AMOS", "Dialect"]
+__all__ = ["AARCH64", "ALSO_LLSC", "ALSO_WITH_AMOS", "ARM32", "LLSC", "POWER", "RISCV", "WITH_AMOS", "Dialect"]
 
 
 class Dialect(NamedTuple):
@@ -25,6 +25,7 @@ class Dialect(NamedTuple):
         success: What the store-conditional returns if it stored.
         swap: Atomic exchange; empty if there is none.
         add: Atomic addition that returns the old value; empty if there is none.
+        swap_code: The function code by which `swap` exchanges, if it has several functions.
     """
 
     isa: str
@@ -35,6 +36,7 @@ class Dialect(NamedTuple):
     success: int = 0
     swap: str = ""
     add: str = ""
+    swap_code: int | None = None
 
     @property
     def suffix(self) -> str:
@@ -54,6 +56,15 @@ class Dialect(NamedTuple):
         """Return the store-conditional of a place."""
         return ins(self.conditional, address, value, into=into or self.result)
 
+    def exchange(self, address: int, value: int, into: str | None = None) -> Ins:
+        """Return the atomic exchange of a place."""
+        options = {} if self.swap_code is None else {"function": self.swap_code}
+        return ins(self.swap, address, value, into=into, **options)
+
+    def change(self, address: int, value: int) -> Ins:
+        """Return an atomic instruction that makes 0 the value: an addition, or if there is none an exchange."""
+        return ins(self.add, address, value) if self.add else self.exchange(address, value, into="old")
+
     def count_success(self) -> list[Ins]:
         """Return instructions that add 1 to the register ``done`` if the last store-conditional stored."""
         if self.success:
@@ -65,7 +76,7 @@ ARM32 = Dialect("arm", "ldrex", "strex", "ldr", "str_", swap="swp")
 AARCH64 = Dialect("aarch64", "ldxr", "stxr", "ldr", "str_", swap="swp", add="ldadd")
 RISCV = Dialect("riscv", "lr", "sc", "lw", "sw", swap="amoswap", add="amoadd")
 MIPS = Dialect("mips", "ll", "sc", "lw", "sw", success=1)
-POWER = Dialect("ppc", "lwarx", "stwcx", "lwz", "stw", success=1)
+POWER = Dialect("ppc", "lwarx", "stwcx", "lwz", "stw", success=1, swap="lwat", add="lwat", swap_code=8)
 
 #: All with LL/SC, Arm first, and those that also have atomic additions.
 LLSC = (ARM32, AARCH64, RISCV, MIPS, POWER)
@@ -83,6 +94,7 @@ ALSO_LLSC = (
     Dialect("xtensa", "l32ex", "s32ex", "l32i", "s32i", success=1),
 )
 ALSO_WITH_AMOS = (
+    POWER,
     _LOONGARCH,
     Dialect("s390x", "", "", "l", "st", add="laa"),
     Dialect("sparc", "", "", "lduw", "stw", swap="swap"),

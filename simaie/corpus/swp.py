@@ -7,7 +7,7 @@ from typing import Any
 
 from simaie.corpus.audit_case import Case, Expect
 from simaie.corpus.common import ARM, LOST_RMW, X
-from simaie.corpus.dialects import AARCH64, ARM32, RISCV, Dialect
+from simaie.corpus.dialects import AARCH64, ARM32, POWER, RISCV, Dialect
 from simaie.corpus.llsc import few
 from simaie.guest.code import ins
 from simaie.guest.program import FinalState, Program
@@ -38,9 +38,8 @@ def _store_after_switch(dialect: Dialect, name: str, swappers: int, stores: int)
         for i in range(stores):
             await getattr(cpu, dialect.store)(X, STORED + i)
 
-    swap = dialect.swap
-    first = [ins(swap, X, 1, into="first"), ins(swap, X, 2, into="got")]
-    others = [[ins(swap, X, 3 + n, into="got")] for n in range(swappers - 1)]
+    first = [dialect.exchange(X, 1, into="first"), dialect.exchange(X, 2, into="got")]
+    others = [[dialect.exchange(X, 3 + n, into="got")] for n in range(swappers - 1)]
     last = STORED + stores - 1
 
     def final(state: FinalState) -> bool:
@@ -58,7 +57,7 @@ def _with_switch(dialect: Dialect) -> Iterator[Case]:
         program=Program(
             f"swp-before-switch{suffix}",
             isa=dialect.isa,
-            threads=[[ins(dialect.swap, X, 1, into="got")], [ins(dialect.store, X, STORED)]],
+            threads=[[dialect.exchange(X, 1, into="got")], [ins(dialect.store, X, STORED)]],
             init={X: 0},
             final=lambda s: STORED in (s[X], s.registers.get("0:got")),
         ),
@@ -86,5 +85,5 @@ CASES = (
         kinds=LOST_RMW,
         expected=ARM(Expect.MUST_NOT, none=Expect.FINDABLE),
     ),
-    *(case for dialect in (ARM32, AARCH64, RISCV) for case in _with_switch(dialect)),
+    *(case for dialect in (ARM32, AARCH64, RISCV, POWER) for case in _with_switch(dialect)),
 )

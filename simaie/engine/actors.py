@@ -50,6 +50,7 @@ class ActorTable:
         "_devices",
         "_facts",
         "_free_identities",
+        "_handler",
         "_identities",
         "_scheme",
         "changed",
@@ -60,6 +61,7 @@ class ActorTable:
 
     def __init__(self, program: Program, scheme: Scheme, facts: Facts) -> None:
         self._cpu_class = program.cpu_class
+        self._handler = program.runnable_handler()
         self._scheme = scheme
         self._facts = facts
         self._cleans_up = scheme.has_thread_exit
@@ -81,6 +83,7 @@ class ActorTable:
     def _make(self, name: str, rank: tuple[int, ...], cpu_class: type[Any], code: GuestFunction) -> Actor:
         scheme = self._scheme.of(name)
         cpu = cpu_class(name, self._next_identity(), scheme, self._facts)
+        cpu.handler = self._handler
         scheme.enter(cpu)
         return self._enter(Actor(name, rank, cpu, begun(name, code, cpu)))
 
@@ -148,7 +151,8 @@ def epilogue_of(actor: Actor, *, cleans_up: bool) -> Coroutine[Any, Any, None] |
     if actor.epilogue:
         return None
     actor.epilogue = True
-    if cleans_up or actor.thread is not None or actor.is_device or actor.cpu.open_blocks:
+    cpu = actor.cpu
+    if cleans_up or actor.thread is not None or actor.is_device or cpu.open_blocks or cpu.signals:
         return _epilogue(actor)
     return None
 

@@ -43,7 +43,7 @@ def next_verified(index: int) -> int:
 
 def is_trusted(program: Program, machine: Machine) -> bool:
     """Whether an execution runs no code of the user: the scheme is simaie's own, and the program is data."""
-    return _is_own(machine) and not program.devices and all(isinstance(thread, Code) for thread in program.threads)
+    return _is_own(machine) and not program.devices and all(isinstance(code, Code) for code in program.vcpu_code)
 
 
 def _is_own(machine: Machine) -> bool:

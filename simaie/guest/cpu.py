@@ -26,6 +26,7 @@ from simaie.guest.operand_errors import wrong_place
 from simaie.guest.operands import MAX_ARITY, WIDTHS
 from simaie.guest.reservation import Cause, ReservationRule
 from simaie.guest.running import RestartPoint, Runner
+from simaie.guest.signals import take_signals
 from simaie.guest.sleeping import SLEEPING, Sleeping
 from simaie.host.loaded import LOADED, plain
 from simaie.host.pages import Page
@@ -79,6 +80,8 @@ class Cpu(Sleeping):
         observations: Values observed so far, by name.
         obligations: The open blocks that are to end in every fair execution.
         goals: The goals reached so far, and whether each has happened (see `simaie.guest.goals`).
+        handler: What it runs when a signal arrives; None if the program has no handler.
+        signals: How many signals may still arrive (see `simaie.guest.signals`).
         drops: Whether the guest drops the result of the next instruction, as far as that is known: a list of
             instructions says it.
     """
@@ -125,6 +128,8 @@ class Cpu(Sleeping):
         self.entered: Instruction | None = None
         self._begun = 0
         self.counted = self.drops = False
+        self.handler: Callable[[Any], Coroutine[Any, Any, Any]] | None = None
+        self.signals = 0
         self.observations: dict[str, int] = {}
         self._scheme = scheme
         self._machine = machine
@@ -339,6 +344,8 @@ class Cpu(Sleeping):
             SchemeError: The scheme returned a result of the wrong type.
             GuestFault: The address is misaligned or out of range, or the access faults.
         """
+        if self.signals:
+            await self._take_signals(mnemonic, body)
         number = self._begun
         self._begun = number + 1
         if type(address) is LOADED:
@@ -392,6 +399,13 @@ class Cpu(Sleeping):
         elif ends is not None:
             self._note_end_of_reservation(ends, record)
         return result
+
+    async def _take_signals(self, mnemonic: str, body: Awaitable[Any]) -> None:
+        try:
+            await take_signals(self, mnemonic)
+        except BaseException:
+            _close(body)  # it will never begin
+            raise
 
     def restart_point(self) -> RestartPoint | None:
         """Return the state of the guest before the instruction in execution; None if it cannot be taken back there."""

@@ -42,10 +42,10 @@ def extent_of(program: Program) -> int | None:
         return None
     ends = [0, *_given(program)]
     rows = instructions_of(program.cpu_class)
-    for thread in program.threads:
-        if not isinstance(thread, Code):
+    for code in program.vcpu_code:
+        if not isinstance(code, Code):
             return None
-        for item in thread:
+        for item in code:
             row = rows[item.name]
             end = 0 if row is None else _end(item, row)  # a register instruction has no row
             if end is None:

@@ -55,6 +55,8 @@ class Program:
         eventually: The vCPUs whose threads are to end in every fair execution, each with a name for findings:
             ``{"1": "is served"}``. All that such a thread does is one block of `simaie.Cpu.eventually`. It is for
             lists of instructions, and for programs with other threads that never end.
+        handler: What a vCPU runs when a signal arrives, an ``async def handler(cpu)`` or a list of `Ins` with registers
+            of its own. Signals arrive where the scheme `interrupted` with the option `signals` lets them.
 
     Raises:
         UsageError: An argument is not of the form above.
@@ -75,6 +77,7 @@ class Program:
         checkers: Sequence[Any] = (),
         goals: Sequence[str] = (),
         eventually: Mapping[str, str] | None = None,
+        handler: ThreadCode | None = None,
     ) -> None:
         if not name or not isinstance(name, str):
             raise UsageError(f"a program needs a name, not {name!r}")
@@ -82,11 +85,12 @@ class Program:
         self.isa = isa_name(isa)
         self.cpu_class = isa_class(self.isa)
         given = require_iterable(f"threads of program {name!r}", threads, "functions or lists of instructions")
-        self.threads = tuple(self._thread(i, code) for i, code in enumerate(given))
+        self.threads = tuple(self._code(f"thread {i}", code) for i, code in enumerate(given))
         if not self.threads:
             raise UsageError(f"program {name!r} has no threads; it needs at least one")
         given = require_iterable(f"devices of program {name!r}", devices, "functions")
         self.devices = tuple(self._function(f"device {i}", code) for i, code in enumerate(given))
+        self.handler = None if handler is None else self._code("the handler", handler)
         self.image = image_of(name, init)
         if final is not None:
             require_plain(f"the final check of program {name!r}", final)
@@ -140,16 +144,25 @@ class Program:
         drawn: str = plugins.resolve(plugins.RENDERERS, "program")(self)
         return drawn
 
+    @property
+    def vcpu_code(self) -> tuple[GuestFunction | Code, ...]:
+        """The code that vCPUs run: the threads, then the handler if there is one."""
+        return self.threads if self.handler is None else (*self.threads, self.handler)
+
+    def runnable_handler(self) -> GuestFunction | None:
+        """Return the handler as a function of a vCPU; None if there is none."""
+        return None if self.handler is None else functools.partial(self.start, self.handler)
+
     @functools.cached_property
     def digest(self) -> str:
         """Identity of the program's content, from which a replay detects that it has changed."""
-        code = [*self.threads, *self.devices, self.final]
+        code = [*self.vcpu_code, *self.devices, self.final]
         return fingerprint(self.isa, code, self.image, sorted(self.watch.items()), sorted(self.pages.items()))
 
     @functools.cached_property
     def goals(self) -> tuple[str, ...]:
         """The names of the goals that are declared or written out in the code of the program."""
-        code = [each for each in (*self.threads, *self.devices) if callable(each)]
+        code = [each for each in (*self.vcpu_code, *self.devices) if callable(each)]
         return tuple(dict.fromkeys([*self._declared_goals, *written_out(code)]))
 
     @functools.cached_property
@@ -166,7 +179,7 @@ class Program:
     def require_asserts(self) -> None:
         """Raise UsageError if a function of the program has asserts; for a Python that runs without them (``-O``)."""
         if not self._asserts_required:
-            functions = [*self.threads, *self.devices, self.final, *self.checkers]
+            functions = [*self.vcpu_code, *self.devices, self.final, *self.checkers]
             require_asserts(self.name, [function for function in functions if callable(function)])
             self._asserts_required = True
 
@@ -181,10 +194,10 @@ class Program:
             return thread(cpu)
         return run_code(thread, cpu)
 
-    def _thread(self, index: int, code: ThreadCode) -> GuestFunction | Code:
+    def _code(self, what: str, code: ThreadCode) -> GuestFunction | Code:
         if callable(code) or not isinstance(code, Sequence):
-            return self._function(f"thread {index}", code)
-        return Code(code, self.cpu_class, f"thread {index} of program {self.name!r}")
+            return self._function(what, code)
+        return Code(code, self.cpu_class, f"{what} of program {self.name!r}")
 
     def _function(self, what: str, code: Any) -> GuestFunction:
         call = getattr(code, "__call__", None)  # noqa: B004 - an object with an async __call__ is accepted too

@@ -7,10 +7,13 @@ load-linked and store-conditional. After an instruction has written guest RAM it
 could not start again: real emulators leave a helper only at an access that faults. Nor does an exception arrive at a
 step that releases a lock or the world.
 
+A signal is an exception after which guest code runs: the handler of the program. It arrives between two instructions
+only, see `simaie.guest.signals`.
+
 A vCPU may also be killed before any step, as a process is. Then nothing runs for it any more: what it holds stays held.
 Neither happens in an indivisible section.
 
-Each vCPU is interrupted and killed a limited number of times, so that a search ends.
+Each vCPU is interrupted, signalled and killed a limited number of times, so that a search ends.
 """
 
 from __future__ import annotations
@@ -22,9 +25,10 @@ from typing import Any, ClassVar, TypeVar
 
 from simaie.dependence import MAY_WRITE, RELEASES
 from simaie.errors import GuestFault, UsageError
+from simaie.guest.signals import expect_signals
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
-from simaie.op import Function, Kind, Op, Order
+from simaie.op import Function, Kind, Op, Order, is_device
 from simaie.protocols import MachineFacts, VCpu, require_one_of
 from simaie.schemes.parts import classes_of, make_part, require_one_named, spec_of_part
 from simaie.schemes.scheme import Scheme
@@ -37,7 +41,9 @@ T = TypeVar("T")
 KILLED = "kill"
 _INTERRUPTED = object()
 #: What the scheme of an exposed vCPU has from the other scheme.
-_SHARED = ("host", "pages", "machine", "promises", "checks_alignment")
+_SHARED = (
+    "host", "pages", "machine", "promises", "checks_alignment", "events", "emitted", "flat", "_full_system",
+)  # fmt: skip
 _MOST = 100
 
 
@@ -50,6 +56,7 @@ class Interruptible(Scheme):
         machine: Facts about the machine.
         scheme: The scheme that is interrupted: a text with ``&`` between options, or what `simaie.Machine` accepts.
         times: How often an exception may arrive at each vCPU.
+        signals: How many signals may arrive at each vCPU, for which the program must have a handler.
         kills: 1 if each vCPU may be killed, else 0.
         vcpus: Which vCPUs this concerns: the name of one that the program has, or a pattern such as ``*``.
         **usual: Options of `Scheme`; they do not concern the other scheme.
@@ -65,17 +72,19 @@ class Interruptible(Scheme):
         *,
         scheme: Any = "cas",
         times: int = 1,
+        signals: int = 0,
         kills: int = 0,
         vcpus: str = "*",
         **usual: Any,
     ) -> None:
         super().__init__(host, pages, machine, **usual)
         require_one_of("kills", kills, (0, 1))
-        if type(times) is not int or not 0 <= times <= _MOST:
-            raise UsageError(f"times must be an integer from 0 to {_MOST}, not {times!r}")
+        for option, number in (("times", times), ("signals", signals)):
+            if type(number) is not int or not 0 <= number <= _MOST:
+                raise UsageError(f"{option} must be an integer from 0 to {_MOST}, not {number!r}")
         self.inner = make_part(_part(scheme), host, pages, machine)
         self.promises = self.inner.promises
-        self.times, self.kills, self.vcpus = times, kills, str(vcpus)
+        self.times, self.signals, self.kills, self.vcpus = times, signals, kills, str(vcpus)
 
     @classmethod
     def part_classes(cls, options: Mapping[str, Any]) -> list[Callable[..., Scheme]]:
@@ -90,7 +99,9 @@ class Interruptible(Scheme):
     def of(self, name: str) -> Scheme:
         """Return the other scheme with what may happen to this vCPU."""
         scheme = self.inner.of(name)
-        return _Exposed(scheme, self.times, self.kills) if fnmatchcase(name, self.vcpus) else scheme
+        if not fnmatchcase(name, self.vcpus):
+            return scheme
+        return _Exposed(scheme, self.times, 0 if is_device(name) else self.signals, self.kills)
 
     def require_named(self, names: Sequence[str]) -> None:
         """Raise UsageError if the program lacks a vCPU that this scheme or the other one names."""
@@ -142,17 +153,20 @@ class _Exposed(Scheme):
     Args:
         inner: The scheme.
         times: How many exceptions may still arrive.
+        signals: How many signals may arrive.
         kills: Whether the vCPU may still be killed.
     """
 
-    def __init__(self, inner: Scheme, times: int, kills: int) -> None:
+    def __init__(self, inner: Scheme, times: int, signals: int, kills: int) -> None:
         self.__dict__.update({name: getattr(inner, name) for name in _SHARED})
-        self._inner, self._times, self._kills = inner, times, kills
+        self._inner, self._times, self._signals, self._kills = inner, times, signals, kills
         self._is_killed = False
 
     def enter(self, cpu: VCpu) -> None:
-        """Set up the other scheme's state of the vCPU."""
+        """Set up the other scheme's state of the vCPU, and let signals arrive."""
         self._inner.enter(cpu)
+        if self._signals:
+            expect_signals(cpu, self._signals)
 
     # -- what may happen ------------------------------------------------------------------------
 
@@ -196,7 +210,7 @@ class _Exposed(Scheme):
         if not chosen:
             return False
         if happenings[chosen - 1] == KILLED:
-            self._times = self._kills = 0
+            self._times = self._kills = cpu.signals = 0
             self._is_killed = True
             raise GuestFault(KILLED, 0, "the vCPU is killed")
         self._times -= 1
@@ -266,6 +280,14 @@ class _Exposed(Scheme):
     async def context_barrier(self, cpu: VCpu) -> None:
         """Perform a barrier behind branches, exposed."""
         await self._exposed(cpu, lambda: self._inner.context_barrier(cpu))
+
+    def watched_reservation(self, cpu: VCpu) -> Op | None:
+        """Return what the other scheme watches for a sleep, in which no exception arrives."""
+        return self._inner.watched_reservation(cpu)
+
+    async def watch(self, cpu: VCpu, address: int) -> None:
+        """Watch the bytes around an address, exposed."""
+        await self._exposed(cpu, lambda: self._inner.watch(cpu, address))
 
     async def check_pages(self, address: int, width: int, *, write: bool) -> None:
         """Fault before the first part of a compound access; this is not exposed, but its parts are."""

@@ -12,6 +12,9 @@ An indivisible part in one host word is one operation on its bytes, where QEMU l
 swaps that word. If the host has no access that is wide enough, the instruction runs alone, with the world stopped.
 Locked instructions and LL/SC are those of `simaie.schemes.cas`.
 
+The classes of violations have aligned accesses only, where ``within16`` and ``subalign`` are as ``ifalign``. Nothing is
+expected of ``none``, since a search of single bytes in every order is long.
+
 Source: QEMU 8.1 and later, accel/tcg/ldst_atomicity.c.inc and include/exec/memop.h.
 """
 
@@ -52,6 +55,9 @@ class QemuAtomicity(CompareAndSwap):
             BY_COMPARE | {Hole.STORE, Hole.TORN_8},
             armv8=frozenset({Hole.LLSC, Hole.LLSC_RMW}),
         ),
+        Variant("atomicity=within16", BY_COMPARE, whole_16=True),
+        Variant("atomicity=within16-pair", BY_COMPARE, whole_16=True),
+        Variant("atomicity=subalign", BY_COMPARE, whole_16=True),
     )
 
     def __init__(

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from simaie.host.host import Host
+from simaie.host.host import Host, split_words
 from simaie.host.pages import PageTable
 from simaie.protocols import MachineFacts, VCpu, require_one_of
 from simaie.schemes.holes import BY_COMPARE, Hole, Variant
 from simaie.schemes.linked import Linked, LinkedScheme
 
 __all__ = ["StopWorldValue"]
+
+_WORD = 4
 
 
 class StopWorldValue(LinkedScheme):
@@ -32,6 +34,9 @@ class StopWorldValue(LinkedScheme):
         machine: Facts about the machine.
         order: What a load-linked does first: ``"load-first"``; or ``"reserve-first"``, with the value 0, so that a page
             fault of the load leaves a record unless `on_exception` clears it.
+        pair: How a store-conditional of 8 bytes stores: ``"whole"``; or as two words, where the mistake is that they
+            are ``"swapped"``, which confuses the order of the registers with the byte order, or that the second one
+            ``"overwrites"`` the first.
         **usual: Options of `LinkedScheme`.
     """
 
@@ -44,11 +49,19 @@ class StopWorldValue(LinkedScheme):
     )
 
     def __init__(
-        self, host: Host, pages: PageTable, machine: MachineFacts, *, order: str = "load-first", **usual: Any
+        self,
+        host: Host,
+        pages: PageTable,
+        machine: MachineFacts,
+        *,
+        order: str = "load-first",
+        pair: str = "whole",
+        **usual: Any,
     ) -> None:
         super().__init__(host, pages, machine, **usual)
         require_one_of("order", order, ("load-first", "reserve-first"))
-        self.order = order
+        require_one_of("pair", pair, ("whole", "swapped", "overwrites"))
+        self.order, self.pair = order, pair
 
     async def load_linked(self, cpu: VCpu, address: int, width: int) -> int:
         """Load plainly; record the address and the value."""
@@ -65,6 +78,17 @@ class StopWorldValue(LinkedScheme):
             return False
         at = await self.physical(address, write=True)
         await self.stop_world(cpu)
-        stored = await self.store_if(at, width, linked.value, value)
+        in_words = self.pair != "whole" and width == 2 * _WORD
+        stored = await (self._store_words if in_words else self.store_if)(at, width, linked.value, value)
         await self.resume_world(cpu)
         return stored
+
+    async def _store_words(self, at: int, width: int, expected: int, new: int) -> bool:
+        """Store as `store_if` does, but the two words in the wrong places."""
+        if await self.host.load(at, width) != expected:
+            return False
+        first, second = split_words(new, width, _WORD, self.host.endian)
+        places = (at + _WORD, at) if self.pair == "swapped" else (at, at)
+        for place, word in zip(places, (first, second), strict=True):
+            await self.host.store(place, _WORD, word)
+        return True

@@ -74,7 +74,7 @@ def test_x86_programs_run_under_both_aie_schemes_and_all_others_under_the_rfc_al
 
 
 def test_rows_have_cases_of_every_instruction_set_that_has_the_instruction():
-    """Row 12 and 11 are about x86 alone; the switch of row 17 and the check after it are about Arm alone."""
+    """Rows 11 and 12 are about x86 alone, and rows 17 and 18 are rows 6 and 5 of Arm, which has no atomic but SWP."""
     found = {}
     for case in CASES:
         found.setdefault(case.row, set()).add(case.program.isa)
@@ -82,9 +82,21 @@ def test_rows_have_cases_of_every_instruction_set_that_has_the_instruction():
     for row in (13, 14, 15, 19, 20, 30):
         assert found[row] >= linked
     assert found[27] >= linked - {"arm"}
-    for row in (4, 5, 6, 8, 9, 16, 21, 22, 27, 29):
+    for row in (4, 5, 6, 7, 8, 9, 10, 16, 17, 18, 21, 22, 27, 29):
         assert found[row] >= {"aarch64", "riscv"}
-    assert all("aarch64" in found[row] for row in (7, 10))
+    for row in (4, 8, 9, 16, 17, 18, 21, 22, 29):
+        assert "arm" in found[row]
+    for row in (16, 17, 18, 27):
+        assert "ppc" in found[row]
+
+
+def test_row_27_has_each_pair_of_instructions_that_an_instruction_set_has():
+    names = {case.program.name for case in CASES if case.row == 27}
+    linked = {"alpha", "hexagon", "loongarch", "microblaze", "openrisc", "sh4", "xtensa"}
+    both = {"aarch64", "riscv", "ppc", "loongarch"}
+    assert names >= {f"{pair}-{isa}" for isa in linked for pair in ("pair-against-pair", "store-between-pair")}
+    assert names >= {f"{pair}-{isa}" for isa in both for pair in ("additions", "atomic-between-ll-and-sc")}
+    assert names >= {f"swap-against-store-{isa}" for isa in both | {"sparc"}} | {"exchanges-sparc", "additions-s390x"}
 
 
 def test_names_are_unique_sorted_and_lead_to_program_and_case():
@@ -141,6 +153,7 @@ def test_programs_share_their_content_only_if_the_machine_alone_makes_the_case()
         ["aliases-full-system-arm", "aliases-user-mode-arm"],
         ["atomic-between-ll-and-sc-aarch64", "atomic-between-ll-and-sc-revoked-aarch64"],
         ["atomic-between-ll-and-sc-loongarch", "atomic-between-ll-and-sc-revoked-loongarch"],
+        ["atomic-between-ll-and-sc-ppc", "atomic-between-ll-and-sc-revoked-ppc"],
         ["atomic-between-ll-and-sc-revoked-riscv", "atomic-between-ll-and-sc-riscv"],
     ]
 

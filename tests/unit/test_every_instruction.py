@@ -14,7 +14,9 @@ from simaie.guest.code import instructions_of
 from simaie.guest.cpu import Cpu
 from simaie.guest.isa import ISAS
 
-SCHEMES = ("native", "cas", "aie-rfc")
+#: A scheme that wraps another one has to pass every instruction on to it.
+WRAPPED = "interrupted:scheme=native,times=0"
+SCHEMES = ("native", "cas", "aie-rfc", WRAPPED)
 COMMON = set(Cpu.instruction_names())
 LISTS = [(isa, scheme) for isa in CASES for scheme in SCHEMES]
 
@@ -54,7 +56,7 @@ def test_each_instruction_returns_what_its_manual_says_and_leaves_it_in_memory(i
     for name, cases in CASES[isa].items():
         for case in cases:
             expected = case.result, case.before if case.after is None else case.after
-            if scheme in case.failing:
+            if ("native" if scheme == WRAPPED else scheme) in case.failing:
                 expected = 1 - case.result, case.before
             assert outcome(isa, scheme, name, case) == expected, (name, case)
 

@@ -166,6 +166,25 @@ def test_instructions_that_ask_the_scheme_for_more_than_an_access_can_be_interru
     assert simaie.explore(program, machine, scheduler="dpor", failures=None).verdict == "holds"
 
 
+async def sleeps(cpu):
+    await cpu.futex_wait(X, 0)
+
+
+async def wakes(cpu):
+    await cpu.store(X, 1)
+    await cpu.futex_wake(X)
+
+
+WAITS = [ins("ldrex", X), ins("wfe")], [ins("str_", X, 5), ins("sev")]
+
+
+@pytest.mark.parametrize(("isa", "threads", "executions"), [("x86", [sleeps, wakes], 3), ("arm", WAITS, 4)])
+def test_guests_sleep_as_under_the_interrupted_scheme(isa, threads, executions):
+    program = Program("sleeps", isa=isa, threads=threads, init={X: 0})
+    report = explored(program, "interrupted:scheme=native:events=sleep,times=0")
+    assert (report.verdict, report.statistics.executions) == ("holds", executions)
+
+
 # -- kills -----------------------------------------------------------------------------------------------
 
 

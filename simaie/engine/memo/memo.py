@@ -66,6 +66,7 @@ class Memo:
         self.host = MemoHost(word=machine.host_word // 8, endian=machine.endian)
         self.scheme = machine.make_scheme(self.host, PageTable(self.host, program.pages), self.facts)
         self.cleans_up = self.scheme.has_thread_exit
+        self.handler = program.runnable_handler()
         shared.watch(self.scheme)
         self.nodes = self.misses = self.fed = 0
         self.given_up = ""

@@ -79,6 +79,7 @@ class Runner(Actor):
     def __init__(self, root: Root, memo: Memo) -> None:
         scheme = memo.scheme.of(root.name)
         cpu = root.cpu_class(root.name, root.identity, scheme, memo.facts)
+        cpu.handler = memo.handler
         memo.host.begin(root.start)
         try:
             scheme.enter(cpu)

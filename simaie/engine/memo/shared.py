@@ -29,7 +29,7 @@ class SharedState:
     """The Python state that the guests of `program` and a scheme could share, as it was at the beginning."""
 
     def __init__(self, program: Program) -> None:
-        self._functions = [code for code in (*program.threads, *program.devices) if not isinstance(code, Code)]
+        self._functions = [code for code in (*program.vcpu_code, *program.devices) if not isinstance(code, Code)]
         self._scheme: Scheme | None = None
         self._attributes: dict[str, Any] = {}
         self._reader = self._read()

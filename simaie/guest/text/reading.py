@@ -20,7 +20,7 @@ from simaie.guest.given import MOST_WATCHED
 from simaie.guest.isa import ISAS, isa_class
 from simaie.guest.operands import HIGHEST, LOWEST, WIDTHS
 from simaie.guest.program import Program
-from simaie.guest.text.writing import MAX_CHARACTERS
+from simaie.guest.text.writing import HANDLER, MAX_CHARACTERS
 from simaie.input_file import read_bounded
 
 __all__ = ["parse_program", "read_program"]
@@ -29,7 +29,7 @@ __all__ = ["parse_program", "read_program"]
 _MOST_DIGITS = 48
 _WORDS = {
     "$END": "the end",
-    "COLUMN": "the columns' names (P0 | P1)",
+    "COLUMN": "the columns' names (P0 | P1, then handler if there is one)",
     "MNEMONIC_OR_NAME": "a name",
     "NAME": "a name",
     "NUMBER": "a number",
@@ -127,6 +127,8 @@ class _Reader:
             else:
                 getattr(self, f"_{part.data}")(*part.children)
         assert columns is not None  # or the parser would have refused
+        if columns.children[-1] == HANDLER:
+            self._given["handler"] = threads.pop()
         if "name" not in self._given:
             raise self._fault(columns.children[0], "the program has no name", ['program "NAME" above'])
         try:
@@ -182,7 +184,7 @@ class _Reader:
 
     def _columns(self, tree: Tree[Token]) -> Sequence[Any]:
         for number, token in enumerate(tree.children):
-            if token != f"P{number}":
+            if token != f"P{number}" and (token != HANDLER or not 0 < number == len(tree.children) - 1):
                 raise self._fault(token, f"unexpected column {token!s}", [f"P{number}"])
         if not self._isa:
             raise self._fault(tree.children[0], "the program has no instruction set", ["isa NAME above"])

@@ -10,12 +10,14 @@ from simaie.errors import UsageError
 from simaie.guest.code import Code, Ins
 from simaie.guest.program import Program
 
-__all__ = ["MAX_CHARACTERS", "SUFFIX", "is_data", "program_code", "program_text"]
+__all__ = ["HANDLER", "MAX_CHARACTERS", "SUFFIX", "is_data", "program_code", "program_text"]
 
 #: The longest text that is written, and read.
 MAX_CHARACTERS = 1 << 17
 #: What the name of a file ends in that holds a program's text.
 SUFFIX = ".guest"
+#: The name of the column of the code that runs when a signal arrives.
+HANDLER = "handler"
 _WORD = re.compile(r"[.A-Za-z_][.A-Za-z0-9_]*", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
@@ -39,7 +41,7 @@ def _text(program: Program) -> str:
     if program.watch != _usual_watch(program):
         lines += [f"watch {address:#x} : {width}" for address, width in program.watch.items()] or ["watch none"]
     lines += [f"check {json.dumps(checker)}" for checker in program.checkers]
-    columns = [[f"P{i}", *map(_cell, _code(thread))] for i, thread in enumerate(program.threads)]
+    columns = [[name, *map(_cell, _code(code))] for name, code in _named_code(program)]
     widths = [max(map(len, column)) for column in columns]
     for row in zip_longest(*columns, fillvalue=""):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -60,12 +62,20 @@ def program_code(program: Program) -> str:
         parts.append(f"description={program.description!r}")
     if program.checkers:
         parts.append(f"checkers={list(program.checkers)!r}")
+    if program.handler is not None:
+        parts.append(f"handler=[{', '.join(map(_call, _code(program.handler)))}]")
     return f"Program({', '.join(parts)})"
 
 
-def _code(thread: object) -> Code:
-    assert isinstance(thread, Code)  # asked before anything is written
-    return thread
+def _named_code(program: Program) -> list[tuple[str, object]]:
+    """Return the code of each column of the text, with its name."""
+    threads: list[tuple[str, object]] = [(f"P{number}", code) for number, code in enumerate(program.threads)]
+    return threads if program.handler is None else [*threads, (HANDLER, program.handler)]
+
+
+def _code(code: object) -> Code:
+    assert isinstance(code, Code)  # asked before anything is written
+    return code
 
 
 def _require_data(program: Program) -> None:
@@ -75,10 +85,11 @@ def _require_data(program: Program) -> None:
 
 
 def _why_not(program: Program) -> str | None:
-    for number, thread in enumerate(program.threads):
-        if not isinstance(thread, Code):
-            return f"thread {number} is a function, not a list of instructions"
-        for item in thread:
+    for name, code in _named_code(program):
+        if not isinstance(code, Code):
+            what = "its handler" if name == HANDLER else f"thread {name[1:]}"
+            return f"{what} is a function, not a list of instructions"
+        for item in code:
             if not _WORD.fullmatch(item.name) or not all(_IDENTIFIER.fullmatch(name) for name, _ in item.options):
                 return f"the instruction {item} has a name that is not a word"
             values = [*item.args, *(value for _, value in item.options)]

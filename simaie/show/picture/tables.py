@@ -29,9 +29,10 @@ _LEFT = ' style="text-align:left;vertical-align:top"'
 
 
 def program_table(program: Program) -> str:
-    """Return the guest code, a column for each vCPU and device, and the initial memory below it."""
+    """Return the guest code, a column for each vCPU, each device and the handler, with the initial memory below it."""
     columns = [(f"vCPU {i}", code) for i, code in enumerate(program.threads)]
     columns += [(f"device {i}", code) for i, code in enumerate(program.devices)]
+    columns += [] if program.handler is None else [("handler", program.handler)]
     body = [_CODE.format(escape("\n".join(_lines(code)))) for _, code in columns]
     holds = ", ".join(f"[{a:#x}] = {v.hex() if isinstance(v, bytes) else v}" for a, _, v in program.image)
     caption = f"<b>{escape(clean(program.name))}</b> ({program.isa})"
