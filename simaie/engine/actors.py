@@ -82,6 +82,7 @@ class ActorTable:
         scheme = self._scheme.of(name)
         cpu = cpu_class(name, self._next_identity(), scheme, self._facts)
         scheme.enter(cpu)
+        self._scheme.share(cpu)
         return self._enter(Actor(name, rank, cpu, begun(name, code, cpu)))
 
     def _next_identity(self) -> int:

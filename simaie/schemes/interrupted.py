@@ -26,7 +26,7 @@ from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, VCpu, require_one_of
-from simaie.schemes.parts import classes_of, make_part, require_one_named, spec_of_part
+from simaie.schemes.parts import classes_of, given_part, make_part, require_one_named
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["KILLED", "Interruptible"]
@@ -73,14 +73,14 @@ class Interruptible(Scheme):
         require_one_of("kills", kills, (0, 1))
         if type(times) is not int or not 0 <= times <= _MOST:
             raise UsageError(f"times must be an integer from 0 to {_MOST}, not {times!r}")
-        self.inner = make_part(_part(scheme), host, pages, machine)
+        self.inner = make_part(given_part(scheme), host, pages, machine)
         self.promises = self.inner.promises
         self.times, self.kills, self.vcpus = times, kills, str(vcpus)
 
     @classmethod
     def part_classes(cls, options: Mapping[str, Any]) -> list[Callable[..., Scheme]]:
         """Return what makes the other scheme."""
-        return classes_of(_part(options.get("scheme", "cas")))
+        return classes_of(given_part(options.get("scheme", "cas")))
 
     @property
     def parts(self) -> tuple[Scheme, ...]:
@@ -91,6 +91,10 @@ class Interruptible(Scheme):
         """Return the other scheme with what may happen to this vCPU."""
         scheme = self.inner.of(name)
         return _Exposed(scheme, self.times, self.kills) if fnmatchcase(name, self.vcpus) else scheme
+
+    def share(self, cpu: VCpu) -> None:
+        """Let the vCPU share what the other scheme says."""
+        self.inner.share(cpu)
 
     def require_named(self, names: Sequence[str]) -> None:
         """Raise UsageError if the program lacks a vCPU that this scheme or the other one names."""
@@ -105,12 +109,6 @@ class Interruptible(Scheme):
     def has_thread_exit(self) -> bool:
         """Whether the other scheme cleans up at the end of a thread."""
         return self.inner.has_thread_exit
-
-
-def _part(scheme: Any) -> Any:
-    """Return the scheme that an option names; on a command line, "none" is read as None."""
-    name = "none" if scheme is None else scheme
-    return spec_of_part(name) if isinstance(name, str) else name
 
 
 class _Before:
