@@ -91,7 +91,7 @@ def explain(trace: Trace, finding: Finding, known: Context = NOTHING) -> str:
 
 
 def explain_failure(failure: Failure) -> str:
-    """Return the program and the machine of `failure`, each finding with its explanation, and what was switched or reordered."""
+    """Return the program and the machine of `failure`, each finding with its explanation, and switches."""
     machine = failure.machine
     head = f"{clean(failure.program.name)} under {clean(machine.scheme)} on {clean(machine.host)}"
     if not failure.findings:
