@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from simaie.finding import Finding
-from simaie.op import Cell, Kind
+from simaie.op import Cell, Kind, Role
 from simaie.protocols import Promise
 from simaie.trace import Ending, Event, Instruction, Trace
 
@@ -34,11 +34,11 @@ def _leaks(trace: Trace) -> Iterator[Finding]:
     held: dict[Cell, int] = {}  # a mutex has one holder, so the mutex identifies the holder
     for step in trace.mutex_steps:
         event = trace.events[step]
-        kind = event.op.kind
-        if kind is _LOCK and event.op.cell is not None:
-            held[event.op.cell] = step
-        elif kind is _UNLOCK and event.op.cell is not None:
-            locked = held.pop(event.op.cell, None)
+        kind, cell = event.op.kind, _mutex(event)
+        if kind is _LOCK and cell is not None:
+            held[cell] = step
+        elif kind is _UNLOCK and cell is not None:
+            locked = held.pop(cell, None)
             if locked is not None and trace.events[locked].instruction is not event.instruction:
                 yield _leak(trace, locked, step)
     if held:
@@ -46,6 +46,12 @@ def _leaks(trace: Trace) -> Iterator[Finding]:
         for locked in held.values():
             if _had_ended(trace, trace.events[locked], last):
                 yield _leak(trace, locked, None)
+
+
+def _mutex(event: Event) -> Cell | None:
+    """Return the mutex of an operation, unless it stands for a vCPU, which a guest thread keeps for its time slice."""
+    cell = event.op.cell
+    return None if cell is None or cell.role is Role.VCPU else cell
 
 
 def _had_ended(trace: Trace, locking: Event, last: dict[str, Instruction | None]) -> bool:
@@ -74,7 +80,7 @@ def _second_locks(trace: Trace) -> Iterator[Finding]:
     held: dict[str, dict[Cell, int]] = {}
     for step in trace.mutex_steps:
         event = trace.events[step]
-        kind, cell = event.op.kind, event.op.cell
+        kind, cell = event.op.kind, _mutex(event)
         if kind is _LOCK and cell is not None:
             mine = held.setdefault(event.actor, {})
             if mine:

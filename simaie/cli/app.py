@@ -207,7 +207,9 @@ Examples:
 
 simaie prove-progress spinlock.py:program --scheme cas
 
-simaie prove-progress spinlock.py:program --scheme hst --states 200000 --save failures/"""
+simaie prove-progress spinlock.py:program --scheme hst --states 200000 --save failures/
+
+simaie prove-progress spinlock.c --thread worker --thread worker --scheme cas"""
 _LIST_EXAMPLES = f"""{_statuses("the list is printed")}
 
 Examples:
@@ -596,6 +598,14 @@ def matrix(
 @command
 def prove_progress(
     target: Target,
+    thread: ThreadCalls = None,
+    main: MainArguments = None,
+    init: InitCall = None,
+    final: FinalCall = None,
+    watch: WatchedVariables = None,
+    stack: StackSize = None,
+    shared_stacks: SharedStacks = False,
+    cc: CompilerCommand = None,
     scheme: SchemeName = None,
     full_system: FullSystem = None,
     host_word: Word = None,
@@ -613,8 +623,8 @@ def prove_progress(
 ) -> Status:
     """Visit all global states of a program, and prove that every vCPU ends in every fair execution.
 
-    Otherwise show an execution that is stuck, or that can repeat its last steps for ever. The host is sequentially
-    consistent.
+    If the program states which threads are to end, it is proved of these. Otherwise show an execution that is stuck, or
+    that can repeat its last steps for ever. The host is sequentially consistent.
     """
     from simaie.cli.machines import MachineOptions
     from simaie.cli.prove_progress import run_prove_progress
@@ -626,7 +636,8 @@ def prove_progress(
         address_bits=address_bits,
         endian=endian,
     )
-    return run_prove_progress(target, machine, states, save, output, everything, trust=trust)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc)
+    return run_prove_progress(target, machine, states, save, output, everything, trust=trust, scenario=scenario)
 
 
 @app.command(

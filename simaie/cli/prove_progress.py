@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from simaie.binary.scenario import Scenario
 from simaie.cli.documents import Document
 from simaie.cli.machines import MachineOptions, load_program, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, prose_width, width
@@ -30,10 +31,11 @@ def run_prove_progress(
     everything: bool,
     *,
     trust: bool = False,
+    scenario: Scenario | None = None,
 ) -> Status:
     """Visit the states, print the verdict with its execution, save it, and return the status."""
     with guest_output_aside():
-        program = load_program(target, trust=trust)
+        program = load_program(target, trust=trust, scenario=scenario)
         machine = make_machine(target, machine_options)
         files = FailureFiles(folder)
         proof = prove_progress(program, machine, states=STATES if states is None else states)

@@ -85,6 +85,7 @@ class ActorTable:
         cpu = cpu_class(name, self._next_identity(), scheme, self._facts)
         cpu.handler = self._handler
         scheme.enter(cpu)
+        self._scheme.share(cpu)
         return self._enter(Actor(name, rank, cpu, begun(name, code, cpu)))
 
     def _next_identity(self) -> int:

@@ -49,9 +49,9 @@ def why_incomplete(exploration: Exploration) -> str:
         return scheduler.bound_note or "the scheduler does not explore everything"
     if statistics.executions and statistics.pruned == statistics.executions:
         return "the scheduler gave up each of them (its choose returned None)"
+    bound = f"; {scheduler.bound_note}" if scheduler.bound_note else ""
     if exploration.is_out_of_time():
-        return f"the time limit of {exploration.seconds:g} s was reached"
+        return f"the time limit of {exploration.seconds:g} s was reached{'' if scheduler.exhaustive else bound}"
     if scheduler.exhaustive:
         return f"the limit of {exploration.execution_limit:,} executions was reached before the end"
-    bound = f"; {scheduler.bound_note}" if scheduler.bound_note else ""
     return f"{'it is' if statistics.executions == 1 else 'they are'} a sample, not all there are{bound}"

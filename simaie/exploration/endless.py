@@ -7,7 +7,11 @@ All global states of the program are visited (`simaie.engine.memo.states`). They
   starvation if some vCPU never does. If each vCPU changes RAM on every fair cycle, the program may run for ever, by
   intention or not, and the verdict is inconclusive.
 
-If there is neither, every execution under a strongly fair schedule ends: each vCPU that can step again and again does
+- whether there is a fair cycle on which a block of `simaie.Cpu.eventually` stays open, or a thread that is to end by
+  ``Program(eventually=...)`` has not ended. A program that states which threads are to end has others that run for
+  ever by intention: the cycles on which all of the former have ended are not judged then.
+
+If there is none, every execution under a strongly fair schedule ends: each vCPU that can step again and again does
 so. An execution that breaks this runs once more on the reference engine before it is reported.
 """
 
@@ -49,7 +53,8 @@ class ProgressProof:
     Attributes:
         program: The program.
         machine: The machine.
-        verdict: ``"holds"`` if every execution under a strongly fair schedule ends; ``"violated"`` if `failure` may
+        verdict: ``"holds"`` if every execution under a strongly fair schedule ends, or, if the program states which
+            threads are to end (``Program(eventually=...)``), if these do; ``"violated"`` if `failure` may
             run for ever, or is stuck; otherwise ``"inconclusive"``.
         reason: The reason for the verdict, in words.
         states: The number of global states that were visited.
@@ -101,8 +106,7 @@ def prove_progress(program: Program, machine: Machine | None = None, *, states: 
         watchdog.watch(graph)
         graph.explore()
     visited = len(graph.successors)
-    suspect = next(_suspects(graph), None)
-    found = None if suspect is None else _failure(graph, program, machine, suspect)
+    found = _worst(graph, program, machine)
     if found is not None and found.findings:
         verdict, reason = found.verdict, found.findings[0].message
     elif graph.why_incomplete:
@@ -110,7 +114,7 @@ def prove_progress(program: Program, machine: Machine | None = None, *, states: 
     elif found is not None:
         verdict, reason = Verdict.INCONCLUSIVE, f"the reference engine does not confirm a cycle: {found.trace.ending}"
     else:
-        verdict, reason = Verdict.HOLDS, f"all {visited:,} states were visited, and no fair execution is endless"
+        verdict, reason = Verdict.HOLDS, f"all {visited:,} states were visited, and {_proved(program)}"
     return ProgressProof(program, machine, verdict, reason, visited, found)
 
 
@@ -122,14 +126,46 @@ def _without_waits(machine: Machine) -> Machine:
     return made
 
 
-def _suspects(graph: StateGraph) -> Iterator[list[int]]:
+def _proved(program: Program) -> str:
+    """Return what holds in words if no suspect was found."""
+    if not program.eventually:
+        return "no fair execution is endless"
+    return f"vCPU {', '.join(sorted(program.eventually))} ends in every fair execution"
+
+
+def _worst(graph: StateGraph, program: Program, machine: Machine) -> Failure | None:
+    """Return the first execution that the reference engine confirms to break progress, else the first one, or None."""
+    first = None
+    for suspect in _suspects(graph, program):
+        found = _failure(graph, program, machine, suspect)
+        if found.findings:
+            return found
+        first = first or found
+    return first
+
+
+def _suspects(graph: StateGraph, program: Program) -> Iterator[list[int]]:
     """Yield executions that break progress, each by the actors of its steps, the worst first."""
     yield from map(graph.path_to, graph.stuck[:1])
+    for owed in sorted(frozenset().union(*graph.owed)):
+        yield from _cycles(graph, _while_open(graph, owed))
+    if program.eventually:
+        return
     actors = sorted({actor for following in graph.successors for actor in following})
     starving = [_without_changes_by(graph, frozenset({actor})) for actor in actors]
     for counts in (_without_changes_by(graph, frozenset(actors)), *starving, _all_steps):
-        for component in fair_components(graph, counts):
-            yield [*graph.path_to(component[0]), *cycle_through(graph, component, counts) * _ROUNDS]
+        yield from _cycles(graph, counts)
+
+
+def _cycles(graph: StateGraph, counts: Counts) -> Iterator[list[int]]:
+    """Yield, for each set of states that a fair cycle of steps that count visits, an execution that repeats it."""
+    for component in fair_components(graph, counts):
+        yield [*graph.path_to(component[0]), *cycle_through(graph, component, counts) * _ROUNDS]
+
+
+def _while_open(graph: StateGraph, owed: tuple[int, str]) -> Counts:
+    """Return whether a step counts if it must leave open what is to end."""
+    return lambda state, actor, following: owed in graph.owed[state] and owed in graph.owed[following]
 
 
 def _all_steps(state: int, actor: int, following: int) -> bool:

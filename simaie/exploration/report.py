@@ -100,6 +100,21 @@ class Report:
         return Failure(self.program, self.machine, script, self.seed, 0, trace, (), driver=self.driver)
 
     @property
+    def executions_left(self) -> float | None:
+        """The estimated number of executions that an unfinished ``dpor`` still needs at most; None if unknown."""
+        figures = self.statistics
+        if figures.coverage is None or self.scheduler != "dpor" or self.complete or self.failing:
+            return None
+        totals = [size.total for size in figures.coverage.sizes if size.counts == "traces" and size.total is not None]
+        return next((all_.value - figures.executions for all_ in totals if all_.value > figures.executions), None)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """The estimated time for `executions_left` at the rate so far, in seconds; None if unknown."""
+        left, rate = self.executions_left, self.statistics.executions_per_second
+        return None if left is None or not rate else left / rate
+
+    @property
     def strongest(self) -> Failure | None:
         """The first failure of the strongest signature (see `Failure.strength`); None if nothing failed."""
         return strongest_of(self.signatures)
@@ -147,6 +162,8 @@ class Report:
             "verdict": self.verdict.value,
             "reason": self.reason,
             "complete": self.complete,
+            "executions_left": self.executions_left,
+            "seconds_left": self.seconds_left,
             "interrupted": self.interrupted,
             "executions": self.executions,
             "failing": self.failing,

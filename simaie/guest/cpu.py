@@ -43,7 +43,7 @@ _CONDITIONAL, _OTHER = AccessKind.STORE_CONDITIONAL, AccessKind.OTHER
 _WIDTHS = frozenset(WIDTHS)
 #: The methods that are no instructions of a list.
 _NO_INSTRUCTIONS = frozenset({
-    "instruction_names", "leave", "atomic", "call", "end_of_call", "note_exception", "restart_point",
+    "instruction_names", "leave", "atomic", "call", "end_of_call", "note_exception", "note_switch", "restart_point",
     "abandon_instruction", "sometimes", "reachable", "eventually", *SLEEPING,
 })  # fmt: skip
 
@@ -119,6 +119,10 @@ class Cpu(Sleeping):
     runner: Runner | None = None
     #: The place of the instruction in execution, if the guest is machine code; else None.
     place: CodePlace | None = None
+    #: What guest threads that share this vCPU have in common, and what this one has of it; see
+    #: `simaie.schemes.time_sliced`.
+    shared: Any = None
+    turn: Any = None
 
     def __init__(self, name: str, identity: int, scheme: Any, machine: MachineFacts) -> None:
         self.name = name
@@ -189,7 +193,7 @@ class Cpu(Sleeping):
         if makes_coroutine(predicate) or not callable(predicate):
             require_plain("what wait_until waits for", predicate)
         body = self._scheme.wait(self, address, width, Function(UNTIL, predicate))
-        return self._access("wait", AccessKind.LOAD, address, width, body)
+        return self._access("wait", AccessKind.LOAD, address, width, body, sleeps=True)
 
     def choose(self, arity: int, what: str = "") -> Coroutine[Any, Any, int]:
         """Return a non-deterministic integer in [0, arity); the scheduler explores all of them. No memory access.
@@ -310,7 +314,8 @@ class Cpu(Sleeping):
     def leave(self) -> Coroutine[Any, Any, None]:
         """End the thread; the engine calls this, guest code need not. Raise UsageError if it ends inside a block."""
         check_closed(self)
-        return self._access("thread-exit", AccessKind.OTHER, 0, 0, self._scheme.thread_exit(self))
+        body = _nothing() if self.shared is not None else self._scheme.thread_exit(self)
+        return self._access("thread-exit", AccessKind.OTHER, 0, 0, body, sleeps=True)
 
     # -- how an instruction is performed --------------------------------------------------------
 
@@ -325,6 +330,7 @@ class Cpu(Sleeping):
         effect: Effect = None,
         *,
         ends: Cause | None = None,
+        sleeps: bool = False,
     ) -> Any:
         """Perform one guest instruction: record it, check the address, run `body`, check the scheme's result.
 
@@ -339,6 +345,7 @@ class Cpu(Sleeping):
             alignment: Bytes to which the address must be aligned.
             effect: The value or function that the instruction applies to its location.
             ends: How the instruction may end the vCPU's reservation; implied for a store-conditional.
+            sleeps: Whether the instruction waits for others, or ends the thread.
 
         Raises:
             SchemeError: The scheme returned a result of the wrong type.
@@ -352,9 +359,10 @@ class Cpu(Sleeping):
             address = plain(address)  # `body` has it with its dependencies
         if effect is not None and type(effect) is not int:
             effect = _plain_effect(effect)
-        self.instruction = record = Instruction(
-            self.name, number, mnemonic, access, address, width, PENDING, effect, self.place
-        )
+        record = Instruction(self.name, number, mnemonic, access, address, width, PENDING, effect, self.place)
+        if self.shared is not None:
+            await self._begin_turn(body, sleeps=sleeps)
+        self.instruction = record
         try:
             if (
                 address < 2  # a bool?
@@ -398,6 +406,8 @@ class Cpu(Sleeping):
             self._note_end_of_reservation(Cause.STORE_CONDITIONAL, record)
         elif ends is not None:
             self._note_end_of_reservation(ends, record)
+        if self.turn is not None:
+            await self.shared.end(self)
         return result
 
     async def _take_signals(self, mnemonic: str, body: Awaitable[Any]) -> None:
@@ -406,6 +416,16 @@ class Cpu(Sleeping):
         except BaseException:
             _close(body)  # it will never begin
             raise
+
+    async def _begin_turn(self, body: Awaitable[Any], *, sleeps: bool) -> None:
+        """Take or give up the vCPU that guest threads share; if the execution ends before that, close `body`."""
+        has_begun = False
+        try:
+            await self.shared.begin(self, body, sleeps=sleeps)
+            has_begun = True
+        finally:
+            if not has_begun:
+                _close(body)
 
     def restart_point(self) -> RestartPoint | None:
         """Return the state of the guest before the instruction in execution; None if it cannot be taken back there."""
@@ -427,11 +447,22 @@ class Cpu(Sleeping):
         if self.instruction is not None:
             self._note_end_of_reservation(Cause.EXCEPTION, self.instruction)
 
+    def note_switch(self, what: str) -> None:
+        """Record that another guest thread had the vCPU before the instruction that comes next.
+
+        Args:
+            what: The name of the exception by which the vCPU came back.
+        """
+        self._add_end_of_reservation(Cause.EXCEPTION, self._begun - 1, what)
+
     def _note_end_of_reservation(self, cause: Cause, by: Instruction) -> None:
         """Record how an instruction affected the reservation: its scheme may perform no operation for that."""
+        self._add_end_of_reservation(cause, by.number, by.mnemonic)
+
+    def _add_end_of_reservation(self, cause: Cause, number: int, what: str) -> None:
         if self.reservation is not None:
             ends = self.reservation_ends = self.reservation_ends or []
-            ends.append(ReservationEnd(self.name, by.number, cause.name, by.mnemonic))
+            ends.append(ReservationEnd(self.name, number, cause.name, what))
 
     def _require_place(self, record: Instruction, alignment: int) -> None:
         """Raise GuestFault for an access to a place that it must not access, UsageError for what is no place."""
@@ -476,6 +507,10 @@ def _observable(name: Any, value: Any) -> int:
     if not isinstance(value, int):
         raise UsageError(f"what is observed as {name!r} must be an integer, not {value!r}")
     return int(value)
+
+
+async def _nothing() -> None:
+    pass
 
 
 def _close(body: object) -> None:

@@ -116,7 +116,7 @@ async def _until(
     if may_end and await cpu.choose(2, question):
         await _hint(cpu, mnemonic)
     else:
-        await _quiet(cpu, mnemonic, asleep())
+        await _quiet(cpu, mnemonic, asleep(), sleeps=True)
 
 
 async def _asleep(cpu: Any, mnemonic: str, wakeups: Wakeups, *, watches: bool = False) -> None:
@@ -139,13 +139,13 @@ def _hint(cpu: Any, mnemonic: str) -> _Nothing:
     return _quiet(cpu, mnemonic, Op(Kind.PAUSE))
 
 
-def _quiet(cpu: Any, mnemonic: str, body: Awaitable[None]) -> _Nothing:
+def _quiet(cpu: Any, mnemonic: str, body: Awaitable[None], *, sleeps: bool = False) -> _Nothing:
     """Perform an instruction that accesses no data of the guest."""
-    return _access(cpu, mnemonic, AccessKind.OTHER, 0, 0, body)
+    return _access(cpu, mnemonic, AccessKind.OTHER, 0, 0, body, sleeps=sleeps)
 
 
-def _access(cpu: Any, *what: Any) -> _Nothing:
-    performed: _Nothing = cpu._access(*what)
+def _access(cpu: Any, *what: Any, sleeps: bool = False) -> _Nothing:
+    performed: _Nothing = cpu._access(*what, sleeps=sleeps)
     return performed
 
 

@@ -30,7 +30,7 @@ from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op, Order, is_device
 from simaie.protocols import MachineFacts, VCpu, require_one_of
-from simaie.schemes.parts import classes_of, make_part, require_one_named, spec_of_part
+from simaie.schemes.parts import classes_of, given_part, make_part, require_one_named
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["KILLED", "Interruptible"]
@@ -82,14 +82,14 @@ class Interruptible(Scheme):
         for option, number in (("times", times), ("signals", signals)):
             if type(number) is not int or not 0 <= number <= _MOST:
                 raise UsageError(f"{option} must be an integer from 0 to {_MOST}, not {number!r}")
-        self.inner = make_part(_part(scheme), host, pages, machine)
+        self.inner = make_part(given_part(scheme), host, pages, machine)
         self.promises = self.inner.promises
         self.times, self.signals, self.kills, self.vcpus = times, signals, kills, str(vcpus)
 
     @classmethod
     def part_classes(cls, options: Mapping[str, Any]) -> list[Callable[..., Scheme]]:
         """Return what makes the other scheme."""
-        return classes_of(_part(options.get("scheme", "cas")))
+        return classes_of(given_part(options.get("scheme", "cas")))
 
     @property
     def parts(self) -> tuple[Scheme, ...]:
@@ -102,6 +102,10 @@ class Interruptible(Scheme):
         if not fnmatchcase(name, self.vcpus):
             return scheme
         return _Exposed(scheme, self.times, 0 if is_device(name) else self.signals, self.kills)
+
+    def share(self, cpu: VCpu) -> None:
+        """Let the vCPU share what the other scheme says."""
+        self.inner.share(cpu)
 
     def require_named(self, names: Sequence[str]) -> None:
         """Raise UsageError if the program lacks a vCPU that this scheme or the other one names."""
@@ -116,12 +120,6 @@ class Interruptible(Scheme):
     def has_thread_exit(self) -> bool:
         """Whether the other scheme cleans up at the end of a thread."""
         return self.inner.has_thread_exit
-
-
-def _part(scheme: Any) -> Any:
-    """Return the scheme that an option names; on a command line, "none" is read as None."""
-    name = "none" if scheme is None else scheme
-    return spec_of_part(name) if isinstance(name, str) else name
 
 
 class _Before:

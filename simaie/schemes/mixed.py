@@ -116,7 +116,14 @@ class Mixed(Scheme):
 
     def of(self, name: str) -> Scheme:
         """Return the scheme of the first path that matches the vCPU or device."""
-        return next(scheme.of(name) for pattern, scheme in self.paths.items() if fnmatchcase(name, pattern))
+        return self._path(name).of(name)
+
+    def share(self, cpu: VCpu) -> None:
+        """Let the vCPU share what the scheme of its path says."""
+        self._path(cpu.name).share(cpu)
+
+    def _path(self, name: str) -> Scheme:
+        return next(scheme for pattern, scheme in self.paths.items() if fnmatchcase(name, pattern))
 
     def require_named(self, names: Sequence[str]) -> None:
         """Raise UsageError if the program lacks a vCPU or device that a path names."""

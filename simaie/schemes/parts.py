@@ -17,7 +17,7 @@ from simaie.plugins import Spec
 from simaie.protocols import MachineFacts
 from simaie.schemes.scheme import Scheme
 
-__all__ = ["classes_of", "make_part", "require_one_named", "spec_of_part", "text_of_part"]
+__all__ = ["classes_of", "given_part", "make_part", "require_one_named", "spec_of_part", "text_of_part"]
 
 _BETWEEN_OPTIONS = "&"
 _WILDCARDS = frozenset("*?[")
@@ -26,6 +26,12 @@ _WILDCARDS = frozenset("*?[")
 def spec_of_part(text: str) -> Spec:
     """Return the scheme of a part that `text` spells."""
     return Spec.of(text.replace(_BETWEEN_OPTIONS, ","), "the scheme of a part")
+
+
+def given_part(scheme: Any) -> Any:
+    """Return the scheme that an option names; on a command line, "none" is read as None."""
+    name = "none" if scheme is None else scheme
+    return spec_of_part(name) if isinstance(name, str) else name
 
 
 def text_of_part(scheme: Any) -> str | None:

@@ -164,6 +164,12 @@ class Scheme:
     def enter(self, cpu: VCpu) -> None:
         """Set up the scheme's local state of a new vCPU."""
 
+    def share(self, cpu: VCpu) -> None:
+        """Let a new vCPU share its state with others, after `enter`; by default it shares none.
+
+        The engine calls this on the scheme of the machine, also if that mixes others.
+        """
+
     # -- addresses ----------------------------------------------------------------------------
 
     async def physical(self, address: int, *, write: bool) -> int:

@@ -93,7 +93,7 @@ def _figures(report: Report, timed: bool) -> Iterator[Text]:
         yield _dim(figures.processes_note)
     if figures.coverage is not None:
         yield _dim("; ".join(_covered(figures.coverage)))
-    if timed and (left := _time_left(report)) is not None:
+    if timed and (left := report.seconds_left) is not None:
         yield _dim(f"at this rate about {rough(left)} s are left")
     if figures.failure_rate is not None and report.failing:
         yield _dim(f"an execution fails with probability {_interval(figures.failure_rate)}")
@@ -128,18 +128,6 @@ def _covered(coverage: Coverage) -> Iterator[str]:
         if size.total is not None:
             total = size.total
             yield f"about {rough(total.value)} {size.counts} in all ({rough(total.low)} to {rough(total.high)})"
-
-
-def _time_left(report: Report) -> float | None:
-    """Return the estimated time that an unfinished ``dpor`` still takes at most, in seconds; None if unknown."""
-    figures = report.statistics
-    searching = report.scheduler == "dpor" and not report.complete and not report.failing
-    if figures.coverage is None or not searching or not figures.executions_per_second:
-        return None
-    for size in figures.coverage.sizes:
-        if size.counts == "traces" and size.total is not None and size.total.value > figures.executions:
-            return (size.total.value - figures.executions) / figures.executions_per_second
-    return None
 
 
 def _interval(interval: Interval) -> str:

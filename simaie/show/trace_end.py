@@ -12,6 +12,7 @@ from simaie.show.format import clean, format_op
 from simaie.show.lines import prose
 from simaie.show.reordered import reorderings
 from simaie.show.trace_table import structural_order, title
+from simaie.show.turns import turns
 from simaie.trace import Ending, Trace
 
 __all__ = ["MOST_FINDINGS", "ending_fields", "ending_lines", "finding_lines", "finding_text"]
@@ -38,7 +39,7 @@ def ending_lines(trace: Trace) -> list[Text]:
 def ending_fields(trace: Trace) -> list[tuple[str, str]]:
     """Return how `trace` ended as pairs of a label and its value: the ending, the waiting vCPUs, the outcome.
 
-    What took effect out of the order of the program follows.
+    Guest threads that share a vCPU follow, and what took effect out of the order of the program.
     """
     owners = _owners(trace)
     fields = [("ending", _ENDINGS[trace.ending])]
@@ -48,6 +49,7 @@ def ending_fields(trace: Trace) -> list[tuple[str, str]]:
     if trace.ending is Ending.FINISHED:
         refused = ", which the program's final check refuses" if trace.accepted is False else ""
         fields.append(("outcome", f"{clean(str(trace.outcome))}{refused}"))
+    fields += [("switches", words) for words in turns(trace)]
     return fields + [("reordered", words) for words in reorderings(trace)]
 
 

@@ -191,6 +191,14 @@ def test_compare_takes_an_elf_file():
     assert main(["compare", str(ELF / "locks.x86_64.elf"), *options, "--watch", "counter"]) == 1
 
 
+def test_progress_of_an_elf_file_is_proved(capsys):
+    argv = ["prove-progress", str(ELF / "locks.x86_64.elf"), "--scheme", "cas", "--format", "json"]
+    assert main([*argv, "--thread", "ticket", "--thread", "ticket"]) == 0
+    assert json.loads(capsys.readouterr().out)["states"] == 54
+    assert main(argv) == 2
+    assert "--thread" in capsys.readouterr().err
+
+
 def test_what_is_missing_is_said(capsys):
     assert main(["explore", str(ARM)]) == 2
     assert "--thread" in capsys.readouterr().err

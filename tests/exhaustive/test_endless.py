@@ -102,6 +102,75 @@ def test_a_fair_schedule_ends_a_loop_that_an_unfair_one_does_not():
     assert simaie.prove_progress(made(toggles)).verdict == "inconclusive"  # work without an end
 
 
+# -- what a program states -----------------------------------------------------------------------------
+
+
+async def serves(cpu):
+    while True:
+        if await cpu.ldr(X) == 1:
+            await cpu.str_(X, 2)
+
+
+async def asks(cpu):
+    await cpu.str_(X, 1)
+    while await cpu.ldr(X) != 2:
+        pass
+
+
+async def in_a_block(cpu):
+    await cpu.str_(X, 1)
+    async with cpu.eventually("is served"):
+        while await cpu.ldr(X) != 2:
+            pass
+
+
+async def toggles_for_ever(cpu):
+    while True:
+        await cpu.str_(Y, 1)
+        await cpu.str_(Y, 0)
+
+
+def test_a_server_may_run_for_ever_if_the_program_states_that_its_clients_end():
+    assert simaie.prove_progress(made(serves, asks)).verdict == "violated"
+    proof = simaie.prove_progress(made(serves, asks, eventually={"1": "is served"}))
+    assert (proof.verdict, proof.failure) == ("holds", None)
+    assert "vCPU 1 ends" in proof.reason
+
+
+@pytest.mark.parametrize(
+    ("server", "client", "stated"),
+    [(toggles_for_ever, asks, {"1": "is served"}), (toggles_for_ever, in_a_block, {}), (serves, asks, {"0": "ends"})],
+)
+def test_a_thread_or_a_block_that_is_to_end_and_need_not_is_violated(server, client, stated):
+    proof = simaie.prove_progress(made(server, client, eventually=stated))
+    assert proof.verdict == "violated"
+    assert "eventually" in {finding.kind for finding in proof.failure.findings}
+
+
+def test_a_block_that_stays_open_is_found_where_everybody_changes_memory():
+    """On the cycle both threads write, so that without the block it may be work without an end."""
+
+    async def tries(cpu):
+        async with cpu.eventually("wins"):
+            while True:
+                await cpu.str_(X, 1)
+                await cpu.str_(X, 0)
+
+    proof = simaie.prove_progress(made(toggles_for_ever, tries))
+    assert proof.verdict == "violated"
+    assert [finding.kind for finding in proof.failure.findings if finding.verdict == "violated"] == ["eventually"]
+
+
+def test_a_block_that_ends_and_begins_again_violates_nothing():
+    async def again(cpu):
+        while True:
+            async with cpu.eventually("round"):
+                await cpu.str_(X, 1)
+                await cpu.str_(X, 0)
+
+    assert simaie.prove_progress(made(again)).verdict == "inconclusive"
+
+
 def test_a_deadlock_is_found():
     async def first(cpu):
         await cpu.join(await cpu.spawn(second))

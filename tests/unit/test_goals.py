@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
+from msgspec.structs import replace
 
 import simaie
 from simaie import Machine, Program, plugins
 from simaie.errors import UsageError
+from simaie.exploration.estimates import Interval
 from simaie.exploration.examples import MOST_SWITCHES, score_of
+from simaie.exploration.probes import SizeEstimate
 from simaie.replaying.run import run
 from simaie.show.report_view import report_view
 from simaie.show.trace_json import trace_document
@@ -195,3 +199,20 @@ def test_coverage_says_for_how_long_nothing_was_new():
 def test_pct_says_beyond_which_depth_it_did_not_look():
     """The reason of a pass names the depth."""
     assert "depth more than 2" in _explored(_made(), "pct:depth=2", executions=5).reason
+    assert "depth more than 2" in _explored(_made(), "pct:depth=2", executions=10**9, seconds=0.01).reason
+
+
+def test_an_unfinished_dpor_estimates_what_is_left():
+    """Two of an estimated 32 executions ran, two in a second: 30 are left, and take 15 seconds."""
+    report = _explored(_made(), "dpor", executions=2, coverage=True)
+    size = SizeEstimate("traces", Interval(32, 20, 50), 9, 9, 0)
+    figures = report.statistics
+    figures = replace(figures, coverage=replace(figures.coverage, sizes=(size,)), executions_per_second=2.0)
+    unfinished = dataclasses.replace(report, statistics=figures)
+    assert (unfinished.executions_left, unfinished.seconds_left) == (30, 15)
+    shown = unfinished.as_dict()
+    assert (shown["executions_left"], shown["seconds_left"]) == (30, 15)
+    for other in ({"complete": True}, {"scheduler": "dfs"}, {"failing": 1}, {"statistics": report.statistics}):
+        assert dataclasses.replace(unfinished, **other).executions_left is None
+    html = unfinished._repr_html_()
+    assert "32 traces in all" in html

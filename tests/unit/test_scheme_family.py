@@ -150,7 +150,7 @@ def test_nothing_is_said_of_other_hosts():
 def test_every_scheme_says_what_is_expected_of_it():
     """All but those that consist of others, or of a file."""
     silent = [name for name in plugins.names(plugins.SCHEMES) if not plugins.resolve(plugins.SCHEMES, name).variants]
-    assert silent == ["compiled", "interrupted", "mixed"]
+    assert silent == ["compiled", "interrupted", "mixed", "time-sliced"]
 
 
 def test_pico_cas_is_cas():

@@ -59,6 +59,8 @@ class Explored(Form, frozen=True, kw_only=True):
     verdict: Verdict
     reason: str
     complete: bool
+    executions_left: float | None
+    seconds_left: float | None
     interrupted: bool
     executions: int
     failing: int

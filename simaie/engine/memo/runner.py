@@ -83,6 +83,7 @@ class Runner(Actor):
         memo.host.begin(root.start)
         try:
             scheme.enter(cpu)
+            memo.scheme.share(cpu)
             coroutine = begun(root.name, root.code, cpu)
         finally:
             memo.host.end()

@@ -40,6 +40,8 @@ class StateGraph:
         enabled: By state, the actors that can take a step, also if that step was not visited.
         parents: By state, the state and the actor from which it was first reached; (-1, -1) for the initial state.
         ram: By state, the values in RAM that differ from the initial ones.
+        owed: By state, what is to end and has not: the number of the vCPU, and the name of its open block of
+            `simaie.Cpu.eventually`, or of all that it does if ``Program(eventually=...)`` says that it is to end.
         stuck: The states in which no vCPU can step, and not all have ended.
         why_incomplete: Why there may be other states; empty if all were visited.
     """
@@ -49,9 +51,11 @@ class StateGraph:
         self.enabled: list[tuple[int, ...]] = []
         self.parents: list[tuple[int, int]] = []
         self.ram: list[frozenset[Any]] = []
+        self.owed: list[frozenset[tuple[int, str]]] = []
         self.stuck: list[int] = []
         self.why_incomplete = "the program has devices" if program.devices else ""
         self._most = most
+        self._to_end = [(int(vcpu), name) for vcpu, name in program.eventually.items()]
         self._numbers: dict[Hashable, int] = {}
         self._memo = Memo(program, machine, SharedState(program))
         self._initial = self._memo.machine.make_memory(program)
@@ -131,9 +135,17 @@ class StateGraph:
         self.enabled.append(enabled)
         self.parents.append(parent)
         self.ram.append(key[0])
+        self.owed.append(self._owed())
         if not enabled and any(node is not None and node.op is not None for node in steps.nodes):
             self.stuck.append(number)
         return enabled
+
+    def _owed(self) -> frozenset[tuple[int, str]]:
+        """Return what is to end and has not in the current state."""
+        nodes = self._steps.nodes
+        whole = [each for each in self._to_end if (node := nodes[each[0]]) is not None and node.op is not None]
+        blocks = [(actor, each.name) for actor, node in enumerate(nodes) if node for each in node.obligations]
+        return frozenset((*whole, *blocks))
 
     def _key(self) -> Any:
         """Return what is equal in equal states; the first part is RAM."""

@@ -26,6 +26,7 @@ from simaie.show.explain.protection import BY_HELPERS, helpers
 from simaie.show.explain.rejected_outcomes import REFUSALS, about_compare, cause, refused
 from simaie.show.format import clean
 from simaie.show.reordered import reorderings
+from simaie.show.turns import turns
 from simaie.trace import Trace
 
 __all__ = ["EXPLANATIONS", "Explanation", "explain", "explain_failure"]
@@ -90,14 +91,14 @@ def explain(trace: Trace, finding: Finding, known: Context = NOTHING) -> str:
 
 
 def explain_failure(failure: Failure) -> str:
-    """Return the program and the machine of `failure`, each finding with its explanation, and what was reordered."""
+    """Return the program and the machine of `failure`, each finding with its explanation, and switches."""
     machine = failure.machine
     head = f"{clean(failure.program.name)} under {clean(machine.scheme)} on {clean(machine.host)}"
     if not failure.findings:
         return f"{head}: no checker reports a finding in this execution."
     known = around(failure)
     parts = [f"{clean(str(f))}\n{explain(failure.trace, f, known)}".rstrip() for f in failure.findings]
-    moved = "\n".join(f"{words}." for words in reorderings(failure.trace))
+    moved = "\n".join(f"{words}." for words in (*turns(failure.trace), *reorderings(failure.trace)))
     scope = about_compare(failure.trace, failure.findings)
     return "\n\n".join([head, *parts, *filter(None, (moved, scope))])
 
