@@ -62,7 +62,7 @@ def revisits(graph: Graph, store: Event, *, everything: bool = False) -> Iterato
         made.read_from(read, store.id)
         for number in _places(made, store, made.events[read]):
             each = made.copy()
-            each.coherence[store.place].insert(number, store.id)
+            each.insert(store, number)
             yield each, read, number
 
 
