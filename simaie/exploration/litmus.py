@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from simaie.engine.execution import Execution
+from simaie.engine.memo.node import Node
 from simaie.engine.memo.undone import Undone
 from simaie.errors import GuestError, Interrupted
 from simaie.exploration.litmus_subject import beyond, require_inside
@@ -25,8 +26,7 @@ from simaie.litmus import (
     LitmusTest,
     LitmusVerdict,
     Quantifier,
-    evaluate,
-    passes_filter,
+    predicate,
     state_locations,
     verdict_of_counts,
     widths,
@@ -160,6 +160,7 @@ class _Counted:
     def __init__(self, lowered: Lowered, search: ExhaustiveSearch) -> None:
         self._lowered, self._search = lowered, search
         self.outcomes: Counter[Any] = Counter()
+        self._seen: set[Node] = set()  # of which it is known that they access locations of the test
         self.cut = self.truncated = 0
 
     def forget(self) -> None:
@@ -171,7 +172,7 @@ class _Counted:
         """Run an execution and count it."""
         try:
             trace = self._search.trace_of(execution, index)
-            require_inside(self._lowered, trace)
+            require_inside(self._lowered, trace, self._seen)
         except GuestError as error:
             raise beyond(self._lowered, error.vcpu, str(error)) from error
         if trace.truncated:
@@ -184,13 +185,16 @@ class _Counted:
     def judged(self) -> tuple[tuple[LitmusState, ...], int, int]:
         """Return the states, and the numbers of executions that satisfy the condition and that do not."""
         test, positive, negative = self._lowered.test, 0, 0
-        width_of, shown, resolve = widths(test), state_locations(test), self._lowered.layout.resolve
+        shown, resolve = state_locations(test), self._lowered.layout.resolve
+        width_of = widths(test)
+        holds = predicate(test.condition.prop, width_of, resolve)
+        counts = None if test.filter is None else predicate(test.filter, width_of, resolve)
         states: set[LitmusState] = set()
         for outcome, count in self.outcomes.items():
             state = self._lowered.state(outcome)
-            if not passes_filter(test, state, resolve):
+            if counts is not None and not counts(state):
                 continue
-            if evaluate(test.condition.prop, state, width_of, resolve):
+            if holds(state):
                 positive += count
             else:
                 negative += count

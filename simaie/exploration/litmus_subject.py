@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simaie.engine.memo.lazy import operations_of
+from simaie.engine.memo.node import Node
 from simaie.exploration.subject import FinalValues, SearchSubject
 from simaie.litmus import LitmusTest, Position, passes_filter, state_locations
 from simaie.litmus.lowering import Lowered, UnsupportedError, lower
@@ -17,6 +18,7 @@ class LitmusSubject(SearchSubject):
     def __init__(self, test: LitmusTest) -> None:
         self._lowered = lower(test)
         self._shown = state_locations(test)
+        self._seen: set[Node] = set()
         super().__init__(self._lowered.program)
 
     def is_cut(self, trace: Trace) -> bool:
@@ -31,7 +33,7 @@ class LitmusSubject(SearchSubject):
         Raises:
             UnsupportedError: A thread faulted, or accessed memory outside the test's locations.
         """
-        require_inside(self._lowered, trace)
+        require_inside(self._lowered, trace, self._seen)
         if trace.ending in STUCK:
             return super().state(trace)
         state = self._lowered.state(trace.outcome)
@@ -40,12 +42,18 @@ class LitmusSubject(SearchSubject):
         return tuple([(name, state[name]) for name in self._shown])
 
 
-def require_inside(lowered: Lowered, trace: Trace) -> None:
-    """Raise UnsupportedError if a thread faulted, or accessed memory outside the locations of its test."""
+def require_inside(lowered: Lowered, trace: Trace, seen: set[Node]) -> None:
+    """Raise UnsupportedError if a thread faulted, or accessed memory outside the locations of its test.
+
+    Args:
+        lowered: The test.
+        trace: The trace.
+        seen: The nodes of the memo that earlier traces led to.
+    """
     for fault in trace.faults:
         raise beyond(lowered, fault.vcpu, fault.message)
     first, end = lowered.layout.span
-    if all(first <= op.address < end for op in operations_of(trace) if op.width):
+    if all(first <= op.address < end for op in operations_of(trace, seen) if op.width):
         return
     for event in trace.events:
         if event.op.width and not first <= event.op.address < end:

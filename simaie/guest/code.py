@@ -16,7 +16,7 @@ program is most of the cost of exploring it.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 import msgspec
@@ -26,7 +26,7 @@ from simaie.errors import GuestError, UnknownNameError, UsageError
 from simaie.guest.cpu import Cpu
 from simaie.guest.operands import Operand, Row, number_refusal, rows_of
 from simaie.guest.running import RestartPoint, RolledBack, Runner
-from simaie.host.loaded import LOADED, lift, select
+from simaie.host.loaded import LOADED, joined, lift, select
 
 __all__ = [
     "ALU", "BRANCHES", "COUNTER", "LOCAL", "Code", "Ins", "Interpreter", "ins", "instructions_of", "refusal",
@@ -159,7 +159,7 @@ class Code(Sequence[Ins]):
                 raise UsageError(f"{where}: item {index} is {item!r}, not an instruction (simaie.ins)")
             if item.name not in known:
                 raise UnknownNameError(f"instruction in {where}, item {index}:", item.name, known)
-            if why := refusal(item, known):
+            if why := _refusal(item, cpu_class):
                 raise UsageError(f"{where}, item {index}: {item.name}: {why}")
             if item.name == "label":
                 self._add_label(item, index, where)
@@ -206,6 +206,18 @@ def instructions_of(cpu_class: type[Cpu]) -> Mapping[str, Row | None]:
 @cache
 def _instructions_of(cpu_class: Any) -> Mapping[str, Row | None]:
     return {**rows_of(cpu_class), **dict.fromkeys(sorted(LOCAL))}
+
+
+def _refusal(item: Ins, cpu_class: type[Cpu]) -> str:
+    """Return `refusal`, which is kept if no other instruction equals this one, such as one with True in place of 1."""
+    if item.options or (item.into is not None and type(item.into) is not str):
+        return refusal(item, instructions_of(cpu_class))
+    return _known_refusal(item, cast(Hashable, cpu_class))
+
+
+@lru_cache(maxsize=8192)
+def _known_refusal(item: Ins, cpu_class: Any) -> str:
+    return refusal(item, instructions_of(cpu_class))
 
 
 def refusal(item: Ins, known: Mapping[str, Row | None]) -> str:
@@ -394,7 +406,7 @@ class Interpreter(Runner):
         if kind == _ALU:
             one, other = registers[step[2]], registers[step[3]]
             if type(one) is LOADED or type(other) is LOADED:
-                value = lift(step[1], one, other) & _MASK64
+                value = joined(step[1], one, other, _MASK64)
             else:
                 value = step[1](one, other) & _MASK64
         elif kind == _MOVE:

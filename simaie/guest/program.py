@@ -216,5 +216,10 @@ def _caller_file() -> Path | None:
         frame = frame.f_back
     if frame is None:
         return None
-    path = Path(frame.f_code.co_filename)
+    return _file(frame.f_code.co_filename)
+
+
+@functools.cache
+def _file(name: str) -> Path | None:
+    path = Path(name)
     return path if path.is_file() else None

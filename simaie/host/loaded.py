@@ -20,7 +20,8 @@ from collections.abc import Callable
 from typing import Any
 
 __all__ = [
-    "LOADED", "Control", "Loaded", "choices_of", "data_of", "lift", "like", "plain", "select", "stepping", "truth",
+    "LOADED", "Control", "Loaded", "choices_of", "data_of", "joined", "lift", "like", "plain", "select", "stepping",
+    "truth",
 ]  # fmt: skip
 
 
@@ -179,6 +180,17 @@ def lift(function: Callable[..., Any], *values: Any) -> Any:
     if not choices:
         return function(*values)
     return Loaded(function(*map(plain, values)), data, choices)
+
+
+def joined(function: Callable[[Any, Any], int], one: Any, other: Any, mask: int) -> Any:
+    """Return ``function(one, other) & mask`` as `lift` does; most instructions of a program as data are this."""
+    data = choices = 0
+    if type(one) is Loaded:
+        data, choices, one = one.data, one.choices, one.value
+    if type(other) is Loaded:
+        data, choices, other = data | other.data, choices | other.choices, other.value
+    value = function(one, other) & mask
+    return Loaded(value, data, choices) if choices else value
 
 
 def like(value: int, source: Any) -> Any:

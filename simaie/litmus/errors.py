@@ -52,10 +52,7 @@ class PositionedError(Exception):
 
     def moved(self, origin: Position) -> PositionedError:
         """Return the same fault for a text in which this fault's text begins at `origin`."""
-        line, column = self.position.line, self.position.column
-        if line == 1:
-            column += origin.column - 1
-        return PositionedError(Position(origin.line + line - 1, column), self.problem, self.expected)
+        return PositionedError(self.position.moved(origin), self.problem, self.expected)
 
 
 def quoted(text: str) -> str:

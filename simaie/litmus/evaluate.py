@@ -25,6 +25,7 @@ __all__ = [
     "evaluate",
     "filter_locations",
     "passes_filter",
+    "predicate",
     "state_locations",
     "verdict",
     "verdict_of_counts",
@@ -65,22 +66,46 @@ def evaluate(prop: Prop, state: State, width_of: WidthOf, resolve: Resolver | No
     Raises:
         KeyError: The state lacks a location.
     """
+    return predicate(prop, width_of, resolve)(state)
+
+
+def predicate(prop: Prop, width_of: WidthOf, resolve: Resolver | None = None) -> Callable[[State], bool]:
+    """Return a function that returns whether a proposition holds in a state; see `evaluate`."""
     match prop:
-        case Constant(value):
-            return value
         case Atom(location, value, equal, _):
-            return _holds(state[location.key], value, width_of(location.key), resolve) == equal
-        case Same(left, right, equal, _):
-            width = min(width_of(left.key), width_of(right.key))
-            return _equal(state[left.key], state[right.key], width) == equal
-        case Not(inner):
-            return not evaluate(inner, state, width_of, resolve)
+            return _comparison(location.key, value, width_of(location.key), resolve, equal=equal)
         case And(props):
-            return all(evaluate(each, state, width_of, resolve) for each in props)
+            parts = [predicate(each, width_of, resolve) for each in props]
+            return lambda state: all(part(state) for part in parts)
         case Or(props):
-            return any(evaluate(each, state, width_of, resolve) for each in props)
+            parts = [predicate(each, width_of, resolve) for each in props]
+            return lambda state: any(part(state) for part in parts)
+        case Not(inner):
+            holds = predicate(inner, width_of, resolve)
+            return lambda state: not holds(state)
         case Implies(left, right):
-            return not evaluate(left, state, width_of, resolve) or evaluate(right, state, width_of, resolve)
+            one, other = predicate(left, width_of, resolve), predicate(right, width_of, resolve)
+            return lambda state: not one(state) or other(state)
+        case Same(left, right, equal, _):
+            keys, width = (left.key, right.key), min(width_of(left.key), width_of(right.key))
+            return lambda state: _equal(state[keys[0]], state[keys[1]], width) == equal
+        case Constant(constant):
+            return lambda state: constant
+
+
+def _comparison(
+    key: str, value: Value, width: int, resolve: Resolver | None, *, equal: bool
+) -> Callable[[State], bool]:
+    """Return a function that returns whether a location has a value in a state, or if not `equal`, has another one."""
+
+    def holds(state: State) -> bool:
+        held = state[key]
+        if type(held) is int and type(value) is int:
+            return (not (held - value) & mask) == equal
+        return _holds(held, value, width, resolve) == equal
+
+    mask = (1 << width) - 1
+    return holds
 
 
 def state_locations(test: LitmusTest) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TypeAlias
 
 import msgspec
@@ -65,18 +64,18 @@ class Implies(msgspec.Struct, frozen=True, tag=True):
 Prop: TypeAlias = Constant | Atom | Same | Not | And | Or | Implies
 
 
-def atoms(prop: Prop) -> Iterator[Atom | Same]:
-    """Yield the atoms of a proposition, from left to right."""
-    match prop:
-        case Atom() | Same():
-            yield prop
-        case Not(inner):
-            yield from atoms(inner)
-        case And(props) | Or(props):
-            for each in props:
-                yield from atoms(each)
-        case Implies(left, right):
-            yield from atoms(left)
-            yield from atoms(right)
-        case Constant():
-            pass
+def atoms(prop: Prop) -> list[Atom | Same]:
+    """Return the atoms of a proposition, from left to right."""
+    found: list[Atom | Same] = []
+    left = [prop]
+    while left:
+        match left.pop():
+            case Atom() | Same() as atom:
+                found.append(atom)
+            case And(props) | Or(props):
+                left += reversed(props)
+            case Not(inner):
+                left.append(inner)
+            case Implies(one, other):
+                left += (other, one)
+    return found

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import os
-from functools import cache
-
-from lark import Lark
 
 from simaie.input_file import read_bounded
 from simaie.litmus.checks import check
 from simaie.litmus.errors import LitmusError, PositionedError
 from simaie.litmus.header import Header, read_header
 from simaie.litmus.limits import FILE_BYTES
-from simaie.litmus.model import Arch, InitItem, LitmusTest
-from simaie.litmus.parsing import build, run
-from simaie.litmus.proposition_actions import Final
-from simaie.litmus.sections import Sections, cut
+from simaie.litmus.model import LitmusTest
+from simaie.litmus.sections import cut
 from simaie.litmus.source import Position, Source
-from simaie.litmus.state_actions import StateActions
+from simaie.litmus.state import read_final, read_init
 from simaie.litmus.table import read_table
 
 __all__ = ["load", "parse"]
@@ -91,9 +86,9 @@ def _read(text: str, file: str) -> LitmusTest:
 
 def _read_after(header: Header, source: Source, file: str) -> LitmusTest:
     sections = cut(header, source)
-    init = _init(sections)
+    init = read_init(header.arch, sections.source, sections.init)
     threads = read_table(header.arch, sections.source, sections.rows, sections.condition[0])
-    final = _final(sections)
+    final = read_final(header.arch, sections.source, sections.condition)
     test = LitmusTest(
         arch=header.arch,
         name=header.name,
@@ -108,20 +103,3 @@ def _read_after(header: Header, source: Source, file: str) -> LitmusTest:
     )
     check(test)
     return test
-
-
-def _init(sections: Sections) -> tuple[InitItem, ...]:
-    parsed = run(_state_parser(sections.header.arch), sections.source.padded(*sections.init), "init")
-    assert isinstance(parsed, tuple)
-    return parsed
-
-
-def _final(sections: Sections) -> Final:
-    parsed = run(_state_parser(sections.header.arch), sections.source.padded(*sections.condition), "final")
-    assert isinstance(parsed, Final)
-    return parsed
-
-
-@cache
-def _state_parser(arch: Arch) -> Lark:
-    return build(("state.lark",), StateActions(arch), ("init", "final"))

@@ -19,6 +19,11 @@ class Position(msgspec.Struct, frozen=True):
     line: int
     column: int
 
+    def moved(self, origin: Position) -> Position:
+        """Return the same position for a text in which this position's text begins at `origin`."""
+        column = self.column + origin.column - 1 if self.line == 1 else self.column
+        return Position(origin.line + self.line - 1, column)
+
 
 class Source:
     """A text whose offsets can be converted to lines and columns."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 from lark import Token, v_args
@@ -24,19 +27,28 @@ from simaie.litmus.parsing import integer, place
 from simaie.litmus.proposition_actions import Located, PropositionActions
 from simaie.litmus.registers import find_register, registers_of
 
-__all__ = ["StateActions"]
+__all__ = ["StateActions", "registers_of_arch"]
 
 _Thread: TypeAlias = tuple[int, Token]
+_arch: ContextVar[Arch] = ContextVar("arch")
+
+
+@contextmanager
+def registers_of_arch(arch: Arch) -> Iterator[None]:
+    """Return a context in which the actions look up registers of this architecture.
+
+    The grammar is the same for all, and its tables take far longer to make than a test takes to be read.
+    """
+    token = _arch.set(arch)
+    try:
+        yield
+    finally:
+        _arch.reset(token)
 
 
 @v_args(inline=True)
 class StateActions(PropositionActions):
-    """The actions for one architecture, whose registers they look up."""
-
-    def __init__(self, arch: Arch) -> None:
-        """Create the actions of the architecture, whose registers they look up."""
-        super().__init__()
-        self._arch = arch
+    """The actions, called within `registers_of_arch`."""
 
     # The initial state
 
@@ -87,10 +99,11 @@ class StateActions(PropositionActions):
         number, start = thread
         if token.type == "SYMBOLIC":
             return Located(RegisterOf(number, str(token)), place(start))
-        found = find_register(self._arch, token)
+        arch = _arch.get()
+        found = find_register(arch, token)
         if found is None:
-            known = registers_of(self._arch)
-            problem = f"{quoted(token)} is no register of {self._arch}{nearest(token, known)}"
+            known = registers_of(arch)
+            problem = f"{quoted(token)} is no register of {arch}{nearest(token, known)}"
             raise PositionedError(place(token), problem, ["a register"])
         return Located(RegisterOf(number, found.name), place(start))
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from full_speed import slowness
 from processor_time import Took, took
 
 from simaie.exploration.engines import MEMO_SWITCH
@@ -20,11 +21,14 @@ from simaie.exploration.litmus_files import LitmusSettings, explore_litmus_files
 pytestmark = pytest.mark.benchmark
 
 FOLDER = Path(__file__).parents[3] / "shared" / "litmus" / "tests" / "X86_64"
+OWN = Path(__file__).parents[1] / "litmus" / "files"
 PATHS = [str(path) for path in sorted(FOLDER.glob("*.litmus"))]
 #: Milliseconds a test; herd7 takes 7 to 8 on such a machine.
 MOST = 10.0
 #: What a test takes as execution graphs of armv8 against interleavings on sc, at most; 1.1 was measured.
 GRAPHS = 1.5
+#: Milliseconds of CPU time of a test on armv8 at full speed, at most: in the median, and of any but the slowest two.
+MEDIAN, LONGEST = 2.4, 30.0
 #: How many times as fast a search by undo is as one that executes each execution from its start, reading included.
 UNDO = 1.25
 #: How many times as fast two processes are.
@@ -74,6 +78,35 @@ def test_a_test_on_a_host_of_graphs_takes_little_longer_than_on_sc():
     print(f"\n{len(ratios)} tests on armv8: {ratio:.2f} times the time on sc (at most {GRAPHS})", file=sys.stderr)
     assert len(ratios) > len(paths) // 2
     assert ratio <= GRAPHS
+
+
+def test_a_test_on_armv8_takes_two_milliseconds_of_cpu_time():
+    """Every test of every architecture, run once, in a process that has read the grammars and one test of each.
+
+    The time is that of a machine of full speed: how fast this one is now is measured between the tests.
+    """
+    settings = LitmusSettings(host="armv8")
+    list(explore_litmus_files(sorted(map(str, OWN.glob("*.litmus"))), settings))
+    paths = sorted(map(str, FOLDER.parent.glob("*/*.litmus")))
+    results, speeds, spent = explore_litmus_files(paths, settings), [], {}
+    for number, path in enumerate(paths):
+        if number % 4 == 0:
+            speeds.append(slowness())
+        began = time.process_time()
+        if isinstance(next(results), LitmusResult):
+            spent[path] = 1e3 * (time.process_time() - began)
+    slow = statistics.median(speeds)
+    median = statistics.median(spent.values()) / slow
+    slowest = sorted(spent, key=spent.__getitem__, reverse=True)[:10]
+    print(
+        f"\n{len(spent)} tests on armv8, at full speed (this machine takes {slow:.1f} times as long): "
+        f"median {median:.2f} ms, mean {statistics.mean(spent.values()) / slow:.2f} ms",
+        *(f"{spent[path] / slow:5.1f} ms  {Path(path).parent.name}/{Path(path).name}" for path in slowest),
+        sep="\n", file=sys.stderr,
+    )  # fmt: skip
+    assert len(spent) > len(paths) * 0.9
+    assert median <= MEDIAN
+    assert spent[slowest[2]] / slow <= LONGEST
 
 
 @pytest.mark.parametrize("host", ["sc", "tso"])

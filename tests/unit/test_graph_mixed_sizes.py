@@ -10,6 +10,8 @@ from graph_enumeration import TooManyError, all_revisits, enumerated, explained,
 import simaie
 from simaie import Machine, Program, ins
 from simaie.corpus.violations import violation
+from simaie.exploration.outcomes import outcomes_of
+from simaie.exploration.subject import search_subject
 from simaie.host.graph.linear import linear
 from simaie.host.graph_reference import GraphScMemory
 from simaie.prng import Random
@@ -288,3 +290,24 @@ def test_random_executions_reach_what_the_search_reaches():
     some = explored(program, "armv8", scheduler="random-walk", executions=60)
     assert set(some.outcomes) == set(explored(program, "armv8").outcomes)
     assert not some.statistics.pruned
+
+
+@pytest.mark.parametrize(
+    ("watch", "stored"),
+    [
+        ({X: 8}, (X + 4, 4)),
+        ({X: 2}, (X, 4)),
+        ({X: 8, X + 4: 4}, (X, 8)),
+        ({X: 8, X + 4: 4}, (X + 4, 4)),
+        ({X + 8: 4}, (X, 4)),
+    ],
+)
+def test_an_outcome_has_watched_places_that_are_stored_in_part(watch, stored):
+    """Also if one is a part of another, or nothing watched is stored: as on sc."""
+    address, width = stored
+    program = Program(
+        "part", isa="x86", watch=watch, init={X: (0x1111_2222_3333_4444, 8)},
+        threads=[[ins("store", address, 0xABCD_EF98, width=width)]],
+    )  # fmt: skip
+    sc, armv8 = (outcomes_of(search_subject(program), Machine("native", host=host)) for host in ("sc", "armv8"))
+    assert list(sc.states) == list(armv8.states)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simaie.host.armv8 import Armv8
+from simaie.host.graph.above import all_before
 from simaie.host.graph.event import INITIAL, Event
 from simaie.host.graph.graph import Graph
 from simaie.host.graph.prefix import prefix
@@ -73,3 +74,34 @@ def test_a_revisit_that_parts_the_sources_of_two_reads_orders_them():
     made = next(made for made, read, _ in revisits(graph, other) if read == first.id)
     assert made.coherence[_PLACE] == [other.id, newest.id]
     assert prefix(made, second.id)[0] == mask(newest, first, other, second)
+
+
+def test_an_event_that_comes_again_with_another_order_has_another_past():
+    first = event(0, 0)
+    later = event(0, 2, after=(first,))
+    graph = graph_of(Armv8(), first, later)
+    graph.read_from(first.id, INITIAL)
+    graph.read_from(later.id, INITIAL)
+    assert all_before(graph, mask(later)) == mask(first, later)
+    graph.replace(event(0, 2))
+    assert all_before(graph, mask(later)) == mask(later)
+
+
+def test_a_read_that_has_another_source_has_another_past_and_is_before_other_stores():
+    store = event(1, 1, writes=True)
+    read = event(0, 0)
+    graph = graph_of(Armv8(), store, read)
+    for source, past in [(store.id, mask(store, read)), (INITIAL, mask(read)), (store.id, mask(store, read))]:
+        graph.read_from(read.id, source)
+        assert all_before(graph, mask(read)) == past
+        assert all_before(graph, mask(store)) == mask(store) | (0 if source == store.id else mask(read))
+        graph.unread(read.id)
+
+
+def test_a_store_that_goes_between_others_is_before_the_later_one():
+    old, new, between = (event(vcpu, 1, writes=True) for vcpu in range(3))
+    graph = graph_of(Armv8(), old, new)
+    assert all_before(graph, mask(new)) == mask(old, new)
+    graph.add(between)
+    graph.insert(between, 1)
+    assert all_before(graph, mask(new)) == mask(old, new, between)

@@ -152,9 +152,9 @@ class Growing:
             return False
         for place in good[:-1]:
             other = graph.copy()
-            other.stores_to(event.place).insert(place, event.id)
+            other.insert(event, place)
             self._others(other)
-        graph.stores_to(event.place).insert(good[-1], event.id)
+        graph.insert(event, good[-1])
         return True
 
     def _rewound(self, graph: Graph, read: int) -> Graph:

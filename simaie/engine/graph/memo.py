@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from simaie.host.graph.memory import GraphMemory
 from simaie.host.loaded import Control, Loaded, plain, stepping
 from simaie.machine import Machine
 from simaie.op import Kind, Op
+from simaie.trace import watched_name
 
 __all__ = ["GraphMemo", "GraphRunner"]
 
@@ -98,7 +100,9 @@ class GraphMemo(Memo):
         layout: The layout of events.
         model: The memory model.
         reached: What the vCPU that ran last has done.
-        written: The pieces of RAM in `memory` that hold values of the graph that ended last.
+        written: The pieces of RAM in `memory` that hold values of the graph that was put there last.
+        watched: The places in RAM that the outcome has, each with its name there and its initial value.
+        apart: Places that are watched as wholes, or that no watched place overlaps.
         actors: The vCPUs by number; those that were spawned come as they were met.
     """
 
@@ -108,9 +112,23 @@ class GraphMemo(Memo):
         self.layout, self.model = layout, self.memory.model
         self.reached = Past()
         self.written: set[tuple[int, int]] = set()
+        self.watched = [
+            (place, watched_name(place[0]), self.beginning.read(*place)) for place in program.watch.items()
+        ]  # fmt: skip
+        self.apart: set[Hashable] = set()
         self.actors: list[MemoActor] = []
         self._numbers: dict[str, int] = {}
         self._births: dict[Root, int] = {}  # the id of the SPAWN that started it
+
+    def is_apart(self, place: Any) -> bool:
+        """Whether a place that was written belongs in `apart`, to which it is added then."""
+        if type(place) is tuple and type(place[0]) is int:
+            address, width = place
+            for (first, size), *_ in self.watched:
+                if (first, size) != place and first < address + width and address < first + size:
+                    return False
+        self.apart.add(place)
+        return True
 
     def _begin(self, root: Root) -> Runner:
         runner = GraphRunner(root, self)

@@ -201,7 +201,7 @@ class PickedWalk(Walk):
             return False
         picked = self._pick(event, [*places, *fed])
         if type(picked) is int:
-            graph.stores_to(event.place).insert(picked, event.id)
+            graph.insert(event, picked)
             return True
         made, read, _ = picked
         raise _Rewound(self._rewound(made, read))

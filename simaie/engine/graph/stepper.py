@@ -147,7 +147,7 @@ class Stepper(Growing):
             self._others(self._rewound(made, read))
         for place in places_for(graph, event):
             other = graph.copy()
-            other.stores_to(event.place).insert(place, event.id)
+            other.insert(event, place)
             self._others(other)
 
     def _store(self, vcpu: int, node: Node, label: Label) -> State:
@@ -230,7 +230,7 @@ class Stepper(Growing):
         places = places_for(graph, release)
         if not places:
             return False
-        graph.stores_to(release.place).insert(places[-1], release.id)
+        graph.insert(release, places[-1])
         graph.unread(first)
         graph.read_from(first, release.id)
         return not cyclic(graph, first) and self._advance(graph.events[first].vcpu) is not State.DEAD

@@ -16,13 +16,14 @@ from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.world import may_wait
 from simaie.engine.memo.lazy import LateSteps, MemoTrace
 from simaie.engine.memo.node import Node
+from simaie.engine.memo.story import registers_of
 from simaie.errors import InternalError
 from simaie.execution_graph import ExecutionGraph
 from simaie.host.graph.event import INITIAL
 from simaie.host.graph.graph import Graph
 from simaie.host.graph.linear import linear
 from simaie.op import Kind, Op
-from simaie.trace import Ending, Fault
+from simaie.trace import Ending, Fault, Outcome
 
 __all__ = ["GraphTrace", "ending_of", "trace_of"]
 
@@ -58,8 +59,7 @@ def trace_of(memo: GraphMemo, graph: Graph, ending: Ending) -> GraphTrace:
     last = tuple([node for node in graph.at if node is not None])
     waiting = {node.root.name: _pending(node) for node in last if node.op is not None}
     steps = LateSteps(last, partial(_steps, graph, last, memo.layout.parts))
-    _fill_memory(memo, graph)
-    outcome = memo.outcome(memo.memory, last)
+    outcome = _outcome(memo, graph, last)
     occurred = memo.promised | memo.ending_bits[ending]
     for node in last:
         occurred |= node.occurred
@@ -134,8 +134,31 @@ def _by_steps(graph: Graph, parts: int, nodes: Sequence[Node]) -> ExecutionGraph
                           tuple(coherence))  # fmt: skip
 
 
+def _outcome(memo: GraphMemo, graph: Graph, last: tuple[Node, ...]) -> Outcome:
+    """Return the outcome of a graph; RAM has its values if the final check needs them."""
+    values = None if memo.program.final is not None else _watched(memo, graph)
+    if values is None:
+        _fill_memory(memo, graph)
+        return memo.outcome(memo.memory, last)
+    for node in last:
+        values += registers_of(node) if node.registers is None else node.registers
+    values.sort()
+    return Outcome(tuple(values))
+
+
+def _watched(memo: GraphMemo, graph: Graph) -> list[tuple[str, int]] | None:
+    """Return the watched values, by name; None if something was written that overlaps a watched place in part."""
+    coherence, events, found = graph.coherence, graph.events, []
+    if not memo.apart.issuperset(coherence) and not all(memo.is_apart(place) for place in coherence):
+        return None
+    for place, name, initial in memo.watched:
+        stores = coherence.get(place)
+        found.append((name, events[stores[-1]].value if stores else initial))
+    return found
+
+
 def _fill_memory(memo: GraphMemo, graph: Graph) -> None:
-    """Give watched places in RAM the values that they have at the end."""
+    """Give RAM the values that its places have at the end."""
     ram = memo.memory.ram  # type: ignore[attr-defined]  # of an ScMemory
     for address, width in memo.written:
         ram.write(address, width, memo.beginning.read(address, width))

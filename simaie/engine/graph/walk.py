@@ -55,16 +55,21 @@ class Walk(Stepper):
             return end
         if graph.stops and (end := self._finish_parts()) is not None:
             return end
-        while vcpu < len(graph.at):  # a SPAWN adds to them
-            if self._enough():
-                return End.LEFT
-            if (end := self._step(vcpu)) is not None:
-                return end
-            if self.released and not self._in_section(vcpu):
-                self.released, vcpu = False, 0
-            elif self._state is not State.WENT:
+        at, enough = graph.at, self._enough
+        while vcpu < len(at):  # a SPAWN adds to them
+            node = at[vcpu]
+            if node is None or node.op is None:
                 vcpu += 1
-            if vcpu == len(graph.at):
+            else:
+                if enough():
+                    return End.LEFT
+                if (end := self._step(vcpu)) is not None:
+                    return end
+                if self.released and not self._in_section(vcpu):
+                    self.released, vcpu = False, 0
+                elif self._state is not State.WENT:
+                    vcpu += 1
+            if vcpu == len(at):
                 vcpu = self._held_up()
         return End.DONE
 

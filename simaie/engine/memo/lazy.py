@@ -63,10 +63,6 @@ class LateSteps(Sequence[Node]):
             self._found = self._ordered()
         return self._found
 
-    def by_vcpu(self) -> list[Node]:
-        """Return the steps of the first vCPU, then those of the next, and so on."""
-        return [node for last in self._last for node in last.path[2:]]
-
 
 class MemoTrace(Trace):
     """A trace whose events, schedule, blocks and so on are made when one of them is first asked for.
@@ -109,7 +105,6 @@ class MemoTrace(Trace):
             self.goals = merged_goals([node.goals for node in last])
         self.occurred = occurred
         self.deviations = len(switches)
-        self._length = len(steps)
         self._left: _Left | None = (origin, steps, waits, last, switches, choices, waiting)
 
     def __getattr__(self, name: str) -> Any:
@@ -121,7 +116,7 @@ class MemoTrace(Trace):
         return getattr(self, name)
 
     def __len__(self) -> int:
-        return self._length
+        return len(self.events if self._left is None else self._left[1])
 
     def complete(self) -> Trace:
         """Make all of the trace, so that it needs no memo any more, and return it."""
@@ -187,13 +182,25 @@ def wait_at(node: Node, steps: Sequence[Step]) -> Op:
     return granted(Wait(wait, node.tried), node.root.name, performed(steps))
 
 
-def operations_of(trace: Trace) -> list[Op]:
-    """Return the operations of a trace, in any order; of a lazy one without making the rest of it."""
+def operations_of(trace: Trace, but: set[Node]) -> list[Op]:
+    """Return the operations of a trace, in any order; of a lazy one without making the rest of it.
+
+    Args:
+        trace: The trace.
+        but: Nodes of the memo behind which the operations are known, and left out. Those of this trace are added.
+    """
     left = trace.__dict__.get("_left")
     if left is None:
         return [event.op for event in trace.events]
-    steps = left[1]
-    return _operations(steps.by_vcpu() if type(steps) is LateSteps else steps)
+    found: list[Op] = []
+    for last in left[3]:
+        node: Node | None = last
+        while node is not None and node not in but:
+            but.add(node)
+            node = node.parent
+            if node is not None and node.op is not None:
+                found.append(node.op)
+    return found
 
 
 def cells_of(steps: Sequence[Step]) -> set[Cell]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from simaie.host.graph.above import all_before, can_keep
 from simaie.host.graph.consistency import cyclic
 from simaie.host.graph.event import INITIAL, Event
 from simaie.host.graph.graph import Graph, is_atomic, position
@@ -52,6 +53,8 @@ def sources_for(graph: Graph, event: Event) -> list[int]:
     found = [INITIAL] if low < 0 <= high + 1 else []
     found += stores[max(low, 0) : high + 1]
     newest = stores[-1] if stores else INITIAL
+    if not later and can_keep(graph):
+        return _sources(graph, event, stores, found)
     easy = not (later or graph.pieces or graph.stops)  # then nothing is ordered behind a read of the newest store
     good = []
     for store in found:
@@ -59,6 +62,25 @@ def sources_for(graph: Graph, event: Event) -> list[int]:
         if (easy and store == newest) or not cyclic(graph, event.id):
             good.append(store)
         graph.unread(event.id)
+    return good
+
+
+def _sources(graph: Graph, event: Event, stores: Sequence[int], found: Sequence[int]) -> list[int]:
+    """Return those stores of `found` that a new read may read from.
+
+    All that comes behind it is the store after that which it reads.
+    """
+    if not stores or found == [stores[-1]]:
+        return list(found)
+    own = all_before(graph, event.order & graph.mask)
+    good = []
+    for store in found:
+        before = own
+        if store != INITIAL and graph.events[store].vcpu != event.vcpu:
+            before |= all_before(graph, 1 << store)
+        after = 0 if store == INITIAL else stores.index(store) + 1
+        if after == len(stores) or not before >> stores[after] & 1:
+            good.append(store)
     return good
 
 
@@ -76,6 +98,8 @@ def places_for(graph: Graph, event: Event, also: Sequence[int] = ()) -> list[int
     pairs = event.pair >= 0 or any(graph.events[store].pair >= 0 for store in stores)
     if event.atomic and graph.model.one_operation:
         also = (*also, event.id - 1)
+    if not (later or also) and can_keep(graph):
+        return _places(graph, event, stores, range(low + 1, high + 1), pairs=pairs)
     hard = bool(later or also or graph.pieces or graph.stops)  # else nothing is ordered behind the newest store
     good = []
     for number in range(low + 1, high + 1):
@@ -86,6 +110,30 @@ def places_for(graph: Graph, event: Event, also: Sequence[int] = ()) -> list[int
         if fits:
             good.append(number)
         del stores[number]
+    return good
+
+
+def _places(graph: Graph, event: Event, stores: list[int], found: range, *, pairs: bool) -> list[int]:
+    """Return those positions of `found` at which a new store may be inserted.
+
+    All that comes behind it is the store after it.
+    """
+    before, good = 0, []
+    for number in found:
+        if number < len(stores):
+            last = stores[number - 1] if number else INITIAL
+            own = event.order | (1 << event.base + event.pair if event.pair >= 0 else 0)
+            own |= graph.readers_of(last, event.place) | (1 << last if number else 0)
+            before |= all_before(graph, own & graph.mask & ~(1 << event.id))
+            if before >> stores[number] & 1:
+                continue
+        if pairs:
+            stores.insert(number, event.id)
+            fits = is_atomic(graph, event.place)
+            del stores[number]
+            if not fits:
+                continue
+        good.append(number)
     return good
 
 
@@ -103,5 +151,5 @@ def first_unplaced(trial: Graph, writes: Sequence[Event]) -> Event | None:
         places = places_for(trial, write)
         if not places:
             return write
-        trial.stores_to(write.place).insert(places[-1], write.id)
+        trial.insert(write, places[-1])
     return None

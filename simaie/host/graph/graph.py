@@ -30,10 +30,11 @@ class Graph:
         held: The reads of atomic operations of several pieces whose write has no place, as a mask. They wait until one
             of the reads is fed by another store; a graph in which they wait for ever is no execution.
         closures: What `simaie.host.graph.prefix` has found out about some of the events.
+        above: What is ordered before some of the events, directly or not, as `simaie.host.graph.above` found out.
     """
 
     __slots__ = (
-        "added", "at", "both", "closures", "coherence", "events", "forced", "held", "mask", "model", "pieces",
+        "above", "added", "at", "both", "closures", "coherence", "events", "forced", "held", "mask", "model", "pieces",
         "readers", "source", "stops",
     )  # fmt: skip
 
@@ -46,6 +47,7 @@ class Graph:
         self.readers: dict[Hashable, int] = {}
         self.forced: dict[int, int] = {}
         self.closures: dict[int, tuple[int, int]] = {}
+        self.above: dict[int, int] = {}
         self.mask = self.both = self.held = 0
 
     def copy(self) -> Graph:
@@ -53,7 +55,7 @@ class Graph:
         made = Graph.__new__(Graph)
         made.model, made.pieces, made.stops = self.model, self.pieces, self.stops
         made.mask, made.both, made.held = self.mask, self.both, self.held
-        made.closures = self.closures.copy()
+        made.closures, made.above = self.closures.copy(), self.above.copy()
         made.at, made.added = self.at[:], self.added[:]
         made.events, made.source = self.events.copy(), self.source.copy()
         made.coherence = {place: stores[:] for place, stores in self.coherence.items()}
@@ -73,14 +75,14 @@ class Graph:
         self.mask |= bit
         self.both = self.both & ~bit if event.function is None else self.both | bit
         for later in self.later(event):
-            self.closures.clear()
+            self._forget_all()
             if later.order & bit:
                 self.events[later.id] = later.without(bit)
 
     def replace(self, event: Event) -> None:
         """Put an event in the place of the one that has its id, whose order or dependencies may have changed."""
         self.events[event.id] = event
-        self.closures.clear()
+        self._forget_all()
 
     def later(self, event: Event) -> list[Event]:
         """Return the events of its vCPU that come after `event` in the program and are in the graph already."""
@@ -94,11 +96,16 @@ class Graph:
     def read_from(self, read: int, store: int) -> None:
         """Let the event `read` read from `store`."""
         self.source[read] = store
-        key: Hashable = store if store != INITIAL else self.events[read].place
+        place = self.events[read].place
+        key: Hashable = store if store != INITIAL else place
         self.readers[key] = self.readers.get(key, 0) | 1 << read
+        stores = self.coherence.get(place)
+        if self.above and stores and stores[-1] != store:
+            self._forget(stores[0 if store == INITIAL else stores.index(store) + 1])  # is ordered behind the read
 
     def unread(self, read: int) -> None:
         """Take back `read_from`."""
+        self._forget(read)
         store = self.source.pop(read)
         self.readers[store if store != INITIAL else self.events[read].place] &= ~(1 << read)
 
@@ -119,6 +126,26 @@ class Graph:
         if found is None:
             found = self.coherence[place] = []
         return found
+
+    def insert(self, store: Event, number: int) -> None:
+        """Insert a store of the graph at a position of the coherence order of its place."""
+        stores = self.stores_to(store.place)
+        if number < len(stores):
+            self._forget(stores[number])
+        stores.insert(number, store.id)
+
+    def _forget(self, event: int) -> None:
+        """Forget what is ordered before an event, as something else is now or was, and before all behind it."""
+        if self.above:
+            self.above = {
+                number: before
+                for number, before in self.above.items()
+                if number != event and not before >> event & 1
+            }  # fmt: skip
+
+    def _forget_all(self) -> None:
+        self.closures.clear()
+        self.above.clear()
 
 
 def position(graph: Graph, store: int) -> int:

@@ -62,7 +62,7 @@ def revisits(graph: Graph, store: Event, *, everything: bool = False) -> Iterato
         made.read_from(read, store.id)
         for number in _places(made, store, made.events[read]):
             each = made.copy()
-            each.coherence[store.place].insert(number, store.id)
+            each.insert(store, number)
             yield each, read, number
 
 
@@ -106,7 +106,7 @@ def _places(graph: Graph, store: Event, read: Event) -> list[int]:
     """Return the positions of `store` at which `read` may read from it."""
     low, later = lowest(graph, read), graph.later(read)
     found = []
-    for number in places_for(graph, store, (store.id, read.id)):
+    for number in places_for(graph, store, (read.id,)):
         if number > low and (not later or number <= _highest_with(graph, store, number, read, later)):
             found.append(number)
     return found

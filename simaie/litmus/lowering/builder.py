@@ -7,7 +7,7 @@ once.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from simaie.guest.code import ALU, Ins, ins
 from simaie.litmus.errors import LitmusError, nearest, quoted
@@ -39,6 +39,12 @@ _FLAG_READERS = frozenset({"adc", "sbb", "mrs"})
 def mask(bits: int) -> int:
     """Return the largest unsigned number of `bits` bits."""
     return (1 << bits) - 1
+
+
+@lru_cache(maxsize=8192)
+def _made(name: str, args: tuple[Value, ...], into: str | None, options: tuple[tuple[str, int | str], ...]) -> Ins:
+    """Return an instruction of a program, which many tests have."""
+    return ins(name, *args, into=into, **dict(options))
 
 
 class Builder:
@@ -76,7 +82,7 @@ class Builder:
 
     def emit(self, name: str, *args: Value, into: str | None = None, **options: int | str) -> None:
         """Append one instruction of the program."""
-        self.code.append(ins(name, *args, into=into, **options))
+        self.code.append(_made(name, args, into, tuple(options.items())))
 
     def call(self, name: str, *args: Value, **options: int | str) -> str:
         """Append an instruction of the vCPU; return the temporary with its result."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -179,23 +180,34 @@ def _base(test: LitmusTest, size: int) -> int:
     return next(free, _BASES[-1])
 
 
-#: The types that most parts of a test are of, and that hold no numbers of it.
-_NO_NUMBERS = frozenset({str, type(None), Position})
-
-
 def _numbers(test: LitmusTest) -> Iterator[int]:
     """Yield every number in the test: initial values, operands, the condition."""
-    stack: list[Any] = [test.init, test.threads, test.filter, test.condition]
+    for item in test.init:
+        yield from _numbers_of(item.value)
+    for thread in test.threads:
+        for statement in thread.statements:
+            if statement.instruction is not None:
+                yield from _numbers_of(statement.instruction.operands)
+    for prop in (test.filter, test.condition.prop):
+        for atom in atoms(prop) if prop is not None else ():
+            if isinstance(atom, Atom):
+                yield from _numbers_of(atom.value)
+
+
+@lru_cache(maxsize=8192)
+def _numbers_of(part: Any) -> tuple[int, ...]:
+    """Return the numbers in the operands of an instruction, or in a value."""
+    found: list[int] = []
+    stack = [part]
     while stack:
         value = stack.pop()
-        if type(value) in _NO_NUMBERS:
-            continue
         if isinstance(value, int):
-            yield value
+            found.append(value)
         elif isinstance(value, tuple):
             stack.extend(value)
         elif isinstance(value, msgspec.Struct):
             stack.extend([getattr(value, name) for name in value.__struct_fields__])
+    return tuple(found)
 
 
 def _names(test: LitmusTest, *, bare: bool = True) -> Iterator[tuple[str, Position]]:
