@@ -169,7 +169,16 @@ class SharedVCpu:
         return fnmatchcase(thread, self._pattern)
 
     def enter(self, cpu: Any) -> None:
-        """Let a guest thread share it: all have the identity of the first one."""
+        """Let a guest thread share it: all have the identity of the first one.
+
+        Raises:
+            NotModelledError: Signals may arrive at the guest thread.
+        """
+        if cpu.signals:
+            raise NotModelledError(
+                f"a signal may arrive at thread {cpu.name}, which shares a vCPU, and this is not modelled: use "
+                "signals=0, or leave the thread out of `threads`"
+            )
         cpu.shared = self
         cpu.identity = next(number for number in count() if self.has(str(number)))
 

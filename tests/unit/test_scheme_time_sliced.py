@@ -282,6 +282,15 @@ def test_it_is_refused_on_hosts_of_graphs():
         simaie.explore(ADDS, machine(host="armv8"), executions=1)
 
 
+@pytest.mark.parametrize(
+    "scheme", ["interrupted:scheme=time-sliced,times=0,signals=1", "time-sliced:scheme=interrupted:times=0&signals=1"]
+)
+def test_signals_at_threads_that_share_a_vcpu_are_refused(scheme):
+    handled = program([ins("ldrex", X)], [ins("ldrex", X)], handler=[ins("str_", X, 7)])
+    with pytest.raises(NotModelledError, match="thread 0, which shares a vCPU"):
+        simaie.explore(handled, Machine(scheme), executions=1)
+
+
 def test_on_a_host_with_store_buffers_a_switch_waits_for_the_stores():
     """On one vCPU, each thread sees what the other has stored: not both read 0."""
     both = [[ins("store", a, 1), ins("load", b, into="r")] for a, b in ((X, Y), (Y, X))]
