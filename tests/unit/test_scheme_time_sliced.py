@@ -286,7 +286,7 @@ def test_it_is_refused_on_hosts_of_graphs():
     "scheme", ["interrupted:scheme=time-sliced,times=0,signals=1", "time-sliced:scheme=interrupted:times=0&signals=1"]
 )
 def test_signals_at_threads_that_share_a_vcpu_are_refused(scheme):
-    handled = program([ins("ldrex", X)], [ins("ldrex", X)], handler=[ins("str_", X, 7)])
+    handled = program([ins("ldxr", X)], [ins("ldxr", X)], handler=[ins("str_", X, 7)])
     with pytest.raises(NotModelledError, match="thread 0, which shares a vCPU"):
         simaie.explore(handled, Machine(scheme), executions=1)
 
