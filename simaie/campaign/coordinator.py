@@ -163,7 +163,10 @@ class _Run:
 
     def _add(self, result: Result) -> None:
         if result.ending is Ending.UNFIT:
-            raise InputError(f"{result.problem}; give the workers what the campaign was planned with, or run it anew")
+            raise InputError(
+                f"{result.problem}; give the workers what the campaign was planned with, or plan it again with: simaie "
+                "campaign run"
+            )
         assert self._agenda is not None
         self._store.add(result, self._agenda.unit(result.number), self._before + self._seconds)
         self._agenda.hear(result)
