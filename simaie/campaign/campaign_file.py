@@ -140,7 +140,7 @@ class CampaignFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         fuzz: The programs to generate.
         accepted: The findings that are known.
         seconds: The time of one run, in seconds; None for no limit.
-        shard_seconds: The time after which a worker is killed that works on one shard, in seconds.
+        shard_seconds: The time after which a worker that works on one shard is killed, in seconds.
         shard_megabytes: The memory that a worker may use, in MiB; 0 for no limit.
     """
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import platform
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ from simaie.campaign.agenda import Agenda
 from simaie.campaign.campaign_file import CampaignFile
 from simaie.campaign.crew import Crew
 from simaie.campaign.planning import Plan, plan
+from simaie.campaign.revision import revision
 from simaie.campaign.schema import lock, undamaged
 from simaie.campaign.status import campaign_in, counted, status_of
 from simaie.campaign.store import Store
@@ -34,7 +34,6 @@ __all__ = ["Budget", "Progress", "run_campaign"]
 _LOOK_SECONDS = 0.5
 #: The time between two notes of how long the run has been going on, in seconds.
 _NOTE_SECONDS = 1.0
-_GIT_SECONDS = 5.0
 
 
 class Budget(msgspec.Struct, frozen=True):
@@ -126,7 +125,7 @@ class _Run:
 
     def run(self, crew: Crew) -> bool:
         """Run shards, and return whether Ctrl-C ended it."""
-        number = self._store.begin_run(simaie.__version__, platform.python_version(), _revision(), crew.name)
+        number = self._store.begin_run(simaie.__version__, platform.python_version(), revision(), crew.name)
         ending = "error"
         try:
             self._loop(crew, number)
@@ -164,7 +163,10 @@ class _Run:
 
     def _add(self, result: Result) -> None:
         if result.ending is Ending.UNFIT:
-            raise InputError(f"{result.problem}; give the workers what the campaign was planned with, or run it anew")
+            raise InputError(
+                f"{result.problem}; give the workers what the campaign was planned with, or plan it again with: simaie "
+                "campaign run"
+            )
         assert self._agenda is not None
         self._store.add(result, self._agenda.unit(result.number), self._before + self._seconds)
         self._agenda.hear(result)
@@ -176,15 +178,3 @@ class _Run:
         if time.perf_counter() - self._noted > _NOTE_SECONDS:
             self._noted = time.perf_counter()
             self._store.note_run(number, self._seconds)
-
-
-def _revision() -> str:
-    """Return the commit of the current folder, if it is in a repository of git; empty otherwise."""
-    try:
-        found = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"],
-            capture_output=True, text=True, timeout=_GIT_SECONDS, check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return found.stdout.strip() if found.returncode == 0 else ""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from simaie.definitions import import_file
 from simaie.errors import InputError
 
-__all__ = ["MarkedTest", "is_tests", "tests_of"]
+__all__ = ["MarkedTest", "is_tests", "program_of_test", "tests_of"]
 
 _MARK = "simaie"
 #: The options of a mark that a campaign replaces by its own.
@@ -67,6 +67,15 @@ def tests_of(target: str) -> list[MarkedTest]:
     if reason := _why_not(marked[wanted]):
         raise InputError(f"the test {reason}; run it with pytest --simaie-store STORE")
     return [_test(path, wanted, marked[wanted])]
+
+
+def program_of_test(name: str) -> str | None:
+    """Return the program of a test by the id of the test in pytest, as ``FILE.py:NAME``; None if only pytest has it."""
+    try:
+        (test,) = tests_of(name.partition("[")[0])
+    except (InputError, ValueError):
+        return None
+    return test.target
 
 
 def _marked(module: Any) -> Iterator[tuple[str, Any]]:

@@ -223,7 +223,7 @@ def explained(path: Path) -> Iterator[None]:
         elif "locked" in lower:
             advice = "another process writes to it; try again later"
         else:
-            advice = "look after the file and its folder"
+            advice = "check the file and its folder"
         raise InputError(f"{path}: the store cannot be used: {reason}; {advice}") from error
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 import simaie
 from simaie.campaign.campaign_file import CampaignFile
+from simaie.campaign.revision import revision
 from simaie.campaign.schema import explained, transaction
 from simaie.campaign.store import Store
 from simaie.campaign.unit import Piece, Result, Unit
@@ -50,7 +51,7 @@ class TestStore:
         if self._store.description is None:
             self._store.plan(msgspec.json.encode(CampaignFile()), (), b"{}")
         self._began = time.perf_counter()
-        self.session = self._store.begin_run(simaie.__version__, platform.python_version(), "", "pytest")
+        self.session = self._store.begin_run(simaie.__version__, platform.python_version(), revision(), "pytest")
         self._current: set[str] = set()
 
     def close(self) -> None:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
+from simaie.campaign.marked import program_of_test
 from simaie.campaign.store import Store
 from simaie.campaign.summary import Finding, Status
 from simaie.campaign.unit import Unit
 from simaie.campaign.work import finding_id
-from simaie.errors import SimaieError, UsageError
+from simaie.errors import SimaieError, UnnamedCodeError, UsageError
 from simaie.replaying.failure import Failure
 from simaie.replaying.machines import load_program
 from simaie.replaying.player import replay
 from simaie.saving import save_file
 
-__all__ = ["Fate", "Retried", "find", "retry", "save_witness", "witness_of"]
+__all__ = ["Fate", "Retried", "find", "named_program", "retry", "save_witness", "witness_of"]
 
 
 _UNLIKE = "it runs unlike the recorded execution ({}), and others may fail: explore it anew"
@@ -84,14 +86,31 @@ def retry(store: Store, finding: Finding) -> Retried:
     try:
         fate, reason = _fate(_run_again(store, finding, unit), finding)
     except SimaieError as error:
-        fate, reason = Fate.CHANGED, f"the witness cannot be run: {error}"
+        fate, reason = Fate.CHANGED, f"the witness cannot be run: {_why(error, unit)}"
     except Exception as error:  # a file of the user may raise anything when it is imported
         fate, reason = Fate.CHANGED, f"the witness cannot be run: {type(error).__name__}: {error}"
     return Retried(finding=finding.finding, text=finding.text, fate=fate, reason=reason)
 
 
+def named_program(unit: Unit) -> str | None:
+    """Return the program of a unit as on the command line; None if the witness has it, or nothing does."""
+    if unit.kind == "test":
+        return program_of_test(unit.target)
+    return unit.target if unit.kind == "explore" else None
+
+
+def _why(error: SimaieError, unit: Unit) -> str:
+    """Return why a witness cannot be run: a campaign has no way to name code that only a test or a strategy has."""
+    if not isinstance(error, UnnamedCodeError):
+        return str(error)
+    if unit.kind == "test":
+        return f"only pytest has its program; run the test: {shlex.join(['pytest', unit.target])}"
+    return "its program is code that was drawn, and no file has it"
+
+
 def _run_again(store: Store, finding: Finding, unit: Unit) -> Failure:
-    program = None if unit.kind != "explore" else load_program(unit.target, scenario=unit.scenario)
+    target = named_program(unit)
+    program = None if target is None else load_program(target, scenario=unit.scenario)
     with tempfile.NamedTemporaryFile(dir=store.path.parent, prefix=".simaie-", suffix=".json") as file:
         file.write(witness_of(store, finding))
         file.flush()

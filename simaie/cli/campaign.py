@@ -18,7 +18,7 @@ from simaie.campaign.merging import merge_stores
 from simaie.campaign.status import campaign_in, counted, status_of
 from simaie.campaign.store import Store
 from simaie.campaign.summary import Status as CampaignStatus
-from simaie.campaign.witnesses import Fate, Retried, find, retry, save_witness
+from simaie.campaign.witnesses import Fate, Retried, find, named_program, retry, save_witness
 from simaie.cli.campaign_view import fixed_lines, report_lines, status_lines
 from simaie.cli.documents import Document
 from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
@@ -178,7 +178,8 @@ def replay_finding(path: Path, name: str, out: Path | None, everything: bool, ou
         file = save_witness(store, finding, out)
         unit = store.units()[finding.shortest[0]]
     complain(f"the replay file is {file}")
-    target = unit.target if ".py:" in unit.target and unit.kind == "explore" else None
+    program = named_program(unit) or ""
+    target = program if ".py:" in program else None
     scheme = unit.scheme if ".py:" in unit.scheme else None
     host = unit.host if ".py:" in unit.host else None
     return run_replay(file, target, False, None, output, everything, unit.checkers, scheme=scheme, host=host)

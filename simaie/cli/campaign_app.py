@@ -107,7 +107,7 @@ def run(
 def resume(
     store: StoreFile = _USUAL,
     again: Annotated[
-        bool, typer.Option("--again", help="Run the shards again at which workers died, for example without memory.")
+        bool, typer.Option("--again", help="Run the shards at which workers died once more, as after a lack of memory.")
     ] = False,
     jobs: JobsOption = None,
     dask: Dask = None,
@@ -173,7 +173,7 @@ def replay(
 
     *stores, finding = names
     if len(stores) > 1:
-        raise UsageError(f"one store and one finding, please, not {' '.join(names)}")
+        raise UsageError(f"expected one store and one finding, not {' '.join(names)}")
     return replay_finding(Path(stores[0]) if stores else _USUAL, finding, out, everything, output)
 
 
@@ -185,7 +185,7 @@ def replay(
 )
 @command
 def fixed(store: StoreFile = _USUAL, output: FormatOption = Format.TEXT) -> Status:
-    """Run the witness of every finding against the code as it is now: still there, changed, or gone."""
+    """Run the shortest execution of every finding with the code as it is now: still there, changed, or gone."""
     from simaie.cli.campaign import show_fixed
 
     return show_fixed(store, output)

@@ -105,7 +105,7 @@ def _by_scheduler(found: Status) -> Iterator[Text]:
         return
     yield from (Text(), Text("schedulers", "bold"))
     for each in found.schedulers:
-        alone = f", {each.alone:,} of them alone" if each.alone else ""
+        alone = f" ({each.alone:,} that no other has)" if each.alone else ""
         yield Text(
             f"  {clean(each.scheduler)}: {counted(each.findings, 'finding')}{alone}, in "
             f"{counted(each.executions, 'execution')} of {counted(each.units, 'unit')}, {_time(each.seconds)} of work"

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from simaie.campaign import CampaignFile, Explore, Store, status_of
+from simaie import Program
+from simaie.campaign import CampaignFile, Explore, Store, status_of, witnesses
 from simaie.campaign.merging import merge_stores
+from simaie.campaign.revision import revision
+from simaie.campaign.witnesses import Fate, retry
+from simaie.errors import UnnamedCodeError
 from simaie.finding import Verdict
 from simaie.prng import Random
 from simaie.strategies.evolution import Evolution, Kept, mutated
@@ -35,6 +39,20 @@ def test_with_bits():
 
 def test_unmarked():
     return test_aba()
+"""
+OWN = """
+import pytest
+from simaie import Program
+
+async def add(cpu):
+    await cpu.store(0x100, await cpu.load(0x100) + 1)
+
+def final(memory):
+    return memory[0x100] == 2
+
+@pytest.mark.simaie(scheme="cas", scheduler="dpor")
+def test_own():
+    return Program("own", isa="x86", threads=[add, add], init={0x100: 0}, final=final)
 """
 DRAWN = """
 import pytest
@@ -112,6 +130,30 @@ def test_a_session_records_proofs_and_findings_once(pytester: pytest.Pytester) -
     assert {each.finding for each in joined.findings} == {finding.finding}
     assert len(joined.units) == 4, "a campaign in the same store leaves the tests planned, and runs none of them"
     assert {unit.state for unit in joined.units} == {"explored"}
+
+
+def test_the_witness_of_a_test_is_run_with_its_program(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program is code, which the witness only names. If nothing named it, the reason names the test."""
+    pytester.makepyfile(test_own=OWN)
+    assert run(pytester) == {"failed": 1}
+    monkeypatch.chdir(pytester.path)
+    given = []
+
+    def refusing(*_: object, program: Program, **__: object) -> None:
+        given.append(program.name)
+        raise UnnamedCodeError("the program is code")
+
+    with Store(pytester.path / "tests.simaie", read_only=True) as store:
+        status = status_of(store)
+        (finding,) = status.findings
+        assert retry(store, finding).fate is Fate.STILL
+        monkeypatch.setattr(witnesses, "replay", refusing)
+        refused = retry(store, finding)
+    assert (given, refused.fate) == (["own"], Fate.CHANGED)
+    assert "run the test: pytest test_own.py::test_own" in refused.reason
+    assert [run.revision for run in status.runs] == [revision()]
 
 
 def test_the_former_program_of_a_test_is_history(pytester: pytest.Pytester) -> None:
