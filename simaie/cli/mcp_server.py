@@ -6,6 +6,7 @@ The server speaks on stdin and stdout, as https://modelcontextprotocol.io descri
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from typing import Any
 
@@ -69,9 +70,12 @@ def _form(tool: Tool) -> Any:
 
 
 async def _called(tool: Tool, given: Any) -> Any:
-    """Run the command of a tool in a process of its own, which ends if the call is cancelled."""
+    """Run the command of a tool in a process of its own, which ends if the call is cancelled.
+
+    It has nothing to read: a file of the user that reads the standard input would take the messages of the client.
+    """
     command = [sys.executable, "-m", "simaie", *tool.argv(given)]
-    done = await anyio.run_process(command, check=False)
+    done = await anyio.run_process(command, stdin=subprocess.DEVNULL, check=False)
     if done.returncode not in _ANSWERED:
         said = done.stderr.decode("utf-8", "replace").strip().removeprefix("simaie: ")
         return _failed(said or f"the command ended with status {done.returncode}")

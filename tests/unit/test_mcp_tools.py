@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -82,3 +83,36 @@ def test_a_client_explores_and_has_a_failure_explained(tmp_path: Path) -> None:
         assert failed.is_error
         assert word in failed.content[0].text
         assert "\n" not in failed.content[0].text
+
+
+READER = """
+import os
+from simaie import Program, ins
+program = Program(os.read(0, 9).decode() or "nothing", isa="arm", threads=[[ins("str_", 0x100, 1)]])
+"""
+
+
+@pytest.mark.filterwarnings("default")  # of the package
+def test_a_file_that_reads_the_standard_input_takes_no_message_of_the_client(tmp_path: Path) -> None:
+    pytest.importorskip("mcp", reason="the package mcp is an optional extra: pip install 'simaie[mcp]'")
+    import anyio
+    from mcp import Client
+
+    from simaie.cli.mcp_server import make_server
+
+    (tmp_path / "own.py").write_text(READER)
+
+    async def talk() -> Any:
+        async with Client(make_server()) as client:
+            return await client.call_tool("explore", {"target": f"{tmp_path / 'own.py'}:program", "executions": 1})
+
+    before, (reader, writer) = os.dup(0), os.pipe()
+    try:
+        os.dup2(reader, 0)
+        os.write(writer, b"a message")
+        assert anyio.run(talk).structured_content["program"] == "nothing"
+        assert os.read(reader, 9) == b"a message"
+    finally:
+        os.dup2(before, 0)
+        for descriptor in (before, reader, writer):
+            os.close(descriptor)
