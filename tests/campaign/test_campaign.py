@@ -52,7 +52,6 @@ def test_processes_have_the_results_of_this_process(tmp_path: Path) -> None:
     assert facts(tmp_path / "there.simaie") == facts(tmp_path / "here.simaie")
 
 
-@pytest.mark.untraced
 def test_the_order_of_results_makes_no_difference(tmp_path: Path) -> None:
     run_here(tmp_path / "a.simaie")
     with Store(tmp_path / "a.simaie") as store:
@@ -69,7 +68,6 @@ def test_the_order_of_results_makes_no_difference(tmp_path: Path) -> None:
     assert facts(tmp_path / "b.simaie") == facts(tmp_path / "a.simaie")
 
 
-@pytest.mark.untraced
 def test_a_campaign_goes_on_where_the_budget_ended_it(tmp_path: Path) -> None:
     run_here(tmp_path / "whole.simaie")
     status = run_here(tmp_path / "parts.simaie", executions=1)
@@ -231,7 +229,6 @@ def test_a_wrong_name_is_an_error_before_anything_runs(tmp_path: Path, wrong: Ex
     assert not (tmp_path / "a.simaie").exists()
 
 
-@pytest.mark.untraced
 def test_an_interrupt_keeps_what_is_done(tmp_path: Path) -> None:
     calls = []
 

@@ -33,7 +33,6 @@ def store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     return path
 
 
-@pytest.mark.untraced
 def test_a_campaign_from_its_run_to_its_end(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (tmp_path / "out.xml").exists()
     assert (tmp_path / "out.sarif").exists()

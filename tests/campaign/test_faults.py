@@ -131,7 +131,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.untraced
 @pytest.mark.skipif(sys.platform != "linux", reason="finds worker processes in /proc")
 def test_kills_lose_and_repeat_nothing(tmp_path: Path, undisturbed: Path) -> None:
     path = tmp_path / "a.simaie"

@@ -28,7 +28,6 @@ def pieces(store: Store) -> list[Piece]:
     return [Piece(number=number, unit=unit, shard=shard) for number, unit in random for shard in range(unit.seeds)]
 
 
-@pytest.mark.untraced
 def test_a_shard_counts_once(tmp_path: Path) -> None:
     run_here(tmp_path / "a.simaie")
     before = facts(tmp_path / "a.simaie")
@@ -38,7 +37,6 @@ def test_a_shard_counts_once(tmp_path: Path) -> None:
     assert facts(tmp_path / "a.simaie") == before
 
 
-@pytest.mark.untraced
 def test_a_result_that_cannot_be_added_completely_is_not_added(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,7 +57,6 @@ def test_a_result_that_cannot_be_added_completely_is_not_added(
     assert facts(tmp_path / "a.simaie") == facts(tmp_path / "b.simaie")
 
 
-@pytest.mark.untraced
 def test_a_full_disk_leaves_the_store_intact_and_the_campaign_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "a.simaie"
     with Store(path, create=True) as store:
@@ -100,7 +97,6 @@ def test_a_store_of_another_version_is_refused(tmp_path: Path) -> None:
         run_here(path, None)
 
 
-@pytest.mark.untraced
 def test_a_store_of_an_older_version_is_brought_to_this_one(tmp_path: Path) -> None:
     """The store of version 1 had no hand-offs; opening it adds the columns, also to read."""
     path = tmp_path / "a.simaie"
@@ -210,7 +206,6 @@ def test_another_database_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
         assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
 
 
-@pytest.mark.untraced
 def test_a_clock_that_is_set_back_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter(range(2_000_000_000, 0, -1_000_000))
     monkeypatch.setattr(time, "time", lambda: float(next(moments)))
@@ -241,7 +236,6 @@ def test_a_shard_whose_worker_dies_is_marked_and_the_rest_goes_on(tmp_path: Path
     assert endings == [Ending.DONE, Ending.DONE, Ending.LOST, Ending.DONE]
 
 
-@pytest.mark.untraced
 def test_lost_shards_are_run_again_on_request(tmp_path: Path) -> None:
     def deadly(piece: Piece) -> Result:
         if (piece.number, piece.shard) in ((1, 2), (1, 3), (3, 1)):
@@ -259,7 +253,6 @@ def test_lost_shards_are_run_again_on_request(tmp_path: Path) -> None:
     assert facts(path) == facts(tmp_path / "b.simaie")
 
 
-@pytest.mark.untraced
 def test_a_guest_that_raises_is_marked_with_the_reason(tmp_path: Path) -> None:
     file = tmp_path / "guest.py"
     file.write_text(
@@ -300,7 +293,6 @@ def test_shards_that_are_missing_are_pending(tmp_path: Path) -> None:
         assert next(store.pending()).holes == (0, 1, 2)
 
 
-@pytest.mark.untraced
 def test_merged_stores_are_the_store_of_one_run(tmp_path: Path) -> None:
     _part(tmp_path / "a.simaie", {0, 3})
     _part(tmp_path / "b.simaie", {1, 2})
@@ -310,7 +302,6 @@ def test_merged_stores_are_the_store_of_one_run(tmp_path: Path) -> None:
     assert facts(tmp_path / "a.simaie") == facts(tmp_path / "whole.simaie")
 
 
-@pytest.mark.untraced
 def test_shards_of_both_stores_count_once(tmp_path: Path) -> None:
     _part(tmp_path / "a.simaie", {0, 1, 2})
     _part(tmp_path / "b.simaie", {1, 2, 3})

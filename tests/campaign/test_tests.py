@@ -111,7 +111,6 @@ def test_what_only_pytest_can_run_is_a_problem_of_the_campaign(tmp_path: Path, n
 # -- what a session records ----------------------------------------------------------------------------
 
 
-@pytest.mark.untraced
 def test_a_session_records_proofs_and_findings_once(pytester: pytest.Pytester) -> None:
     """The finding has the id that a campaign would give it; a second session adds nothing."""
     pytester.makepyfile(test_aba=ABA)
@@ -173,7 +172,6 @@ def test_a_file_that_is_no_store_ends_the_session(pytester: pytest.Pytester) -> 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
-@pytest.mark.untraced
 def test_programs_that_cover_something_new_are_kept_and_mutated(pytester: pytest.Pytester) -> None:
     """Each session tries as many mutants as it is told; the second begins with what the first has kept."""
     pytester.makepyfile(test_drawn=DRAWN.replace("SCHEME", "native"))

@@ -19,14 +19,12 @@ from simaie.testing import check_scheduler
 OPTIONS = {"scripted": {"schedule": ["1", "0"], "strict": False}}
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize("name", plugins.names(plugins.SCHEDULERS))
 def test_every_installed_scheduler_conforms(name):
     made = plugins.resolve(plugins.SCHEDULERS, name)
     check_scheduler(lambda: made(**OPTIONS.get(name, {})))
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -45,7 +43,6 @@ def test_their_options_conform(name, options):
     check_scheduler(lambda: made(**options))
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize("inner", [RandomWalk, Pct])
 def test_wrapped_schedulers_conform(inner):
     check_scheduler(lambda: Fair(inner()))
@@ -267,7 +264,6 @@ class NeverSwitches(Good):
 BROKEN = [c for c in Good.__subclasses__() if c.__module__ == __name__]
 
 
-@pytest.mark.untraced
 def test_a_good_one_conforms():
     check_scheduler(Good)
 

@@ -131,7 +131,6 @@ async def repeatedly(seed: int) -> list[str]:
     return [await ending_of(seed) for _ in range(3)]
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize("first", range(0, 80, 20))
 def test_one_seed_is_one_execution(first: int):
     for seed in range(first, first + 20):

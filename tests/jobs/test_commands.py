@@ -83,7 +83,6 @@ def test_pieces_are_taken_when_there_is_work_for_them() -> None:
 # -- commands --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize("failures", [None, 1])
 def test_fuzzing_finds_the_same(failures: int | None) -> None:
     def run(jobs: int) -> Any:
@@ -102,7 +101,6 @@ def test_fuzzing_finds_the_same(failures: int | None) -> None:
     assert run(2) == one
 
 
-@pytest.mark.untraced
 def test_the_audit_has_the_same_rows() -> None:
     def rows(jobs: int) -> Any:
         return [without_times(row) for row in audit(["cas", "aie-rfc"], [2, 6, 7, 8], jobs=jobs).as_dict()["rows"]]

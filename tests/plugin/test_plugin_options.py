@@ -105,7 +105,6 @@ def test_both(explore):
 # -- proofs and samples ------------------------------------------------------------------------------
 
 
-@pytest.mark.untraced
 def test_verbose_output_tells_a_proof_from_a_sample_and_names_the_default_scheme(pytester):
     pytester.makepyfile(
         PROGRAMS
@@ -204,7 +203,6 @@ def test_aba():
 )
 
 
-@pytest.mark.untraced
 def test_a_list_of_schemes_makes_a_test_of_each(pytester):
     pytester.makepyfile(SEVERAL)
     result = run(pytester, "-v")
@@ -215,7 +213,6 @@ def test_a_list_of_schemes_makes_a_test_of_each(pytester):
     assert run(pytester, "-k", "native").parseoutcomes() == {"passed": 1, "deselected": 2}
 
 
-@pytest.mark.untraced
 def test_each_listed_scheme_has_its_own_kept_failure_which_replays(pytester):
     pytester.makepyfile(SEVERAL.replace('"native"', '"none"'))
     assert run(pytester).parseoutcomes() == {"passed": 1, "failed": 2}
@@ -226,7 +223,6 @@ def test_each_listed_scheme_has_its_own_kept_failure_which_replays(pytester):
         assert run(pytester, "--simaie-replay", str(file)).parseoutcomes() == {"failed": 1, "deselected": 2}
 
 
-@pytest.mark.untraced
 def test_a_list_of_schemes_goes_with_given_trio_and_a_parametrized_program(pytester):
     pytester.makepyfile(
         PROGRAMS

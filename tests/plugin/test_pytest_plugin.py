@@ -52,7 +52,6 @@ def replay_line(result):
     return arguments
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize(
     ("code", "kind"), [(ABA, "llsc-atomicity"), (DRAWN, "llsc-atomicity-value")], ids=["written", "drawn"]
 )
@@ -81,7 +80,6 @@ def test_the_documented_tests_fail_replay_by_their_line_and_pass_under_another_s
     assert not kept(pytester), "what passes is let go"
 
 
-@pytest.mark.untraced
 def test_a_kept_failure_is_tried_before_the_search(pytester):
     """The search of the second run is too short to find it again."""
     pytester.makepyfile(ABA)
@@ -92,7 +90,6 @@ def test_a_kept_failure_is_tried_before_the_search(pytester):
     assert outcomes(run(pytester, *short)) == {"passed": 1}
 
 
-@pytest.mark.untraced
 def test_a_damaged_kept_file_does_no_harm(pytester):
     """It is replaced by the next failure; until then it is reported and not deleted, since it may be repaired."""
     path = pytester.makepyfile(ABA)
@@ -107,7 +104,6 @@ def test_a_damaged_kept_file_does_no_harm(pytester):
     assert [file.read_text() for file in kept(pytester)] == ["{"]
 
 
-@pytest.mark.untraced
 def test_what_is_broken_for_a_moment_deletes_no_kept_failure(pytester):
     """An unknown scheme, or a limit that cuts the execution short, says nothing about the failure."""
     path = pytester.makepyfile(ABA)
@@ -147,7 +143,6 @@ def test_failures_are_saved_to_a_folder_of_choice_too(pytester):
     assert [file.name for file in (pytester.path / "out").iterdir()] == [kept(pytester)[0].name]
 
 
-@pytest.mark.untraced
 def test_a_fixture_replays_too_and_refuses_the_file_of_another_program(pytester):
     """The program that is explored before the failing one is not judged in a replay."""
     path = pytester.makepyfile(PROGRAM + """
@@ -194,7 +189,6 @@ def test_fixture_alone(explore):
     assert outcomes(run(pytester)) == {"passed": 2, "failed": 1}
 
 
-@pytest.mark.untraced
 def test_async_tests_of_pytest_trio_and_given_tests(pytester):
     """Each fails, replays by its file, and is refused the other's."""
     pytester.makepyfile(PROGRAM + """
@@ -225,7 +219,6 @@ def test_given(program):
         result.stdout.fnmatch_lines([f"*holds a failure of {test}, not of *"])
 
 
-@pytest.mark.untraced
 def test_async_tests_that_take_what_is_drawn(pytester):
     pytester.makepyfile(PROGRAM + """
 import trio
@@ -275,7 +268,6 @@ def test_a_marked_test_without_a_program_is_refused(pytester):
     result.stdout.fnmatch_lines(["*must return a simaie.Program*"])
 
 
-@pytest.mark.untraced
 def test_a_replay_file_of_another_test_or_none_is_refused(pytester):
     pytester.makepyfile(ABA)
     run(pytester)
@@ -406,7 +398,6 @@ def test_control_characters_of_guests_are_escaped_in_reports(pytester):
         assert words + "\\x1b[31m\\x07\\r" in shown
 
 
-@pytest.mark.untraced
 def test_unmet_goals_are_a_warning(pytester):
     """A test passes although a goal never happened, and pytest's summary has one warning for it."""
     pytester.makepyfile(

@@ -36,7 +36,6 @@ def found():
 # -- cells -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.untraced
 def test_a_cell_is_proved_found_or_not_emulated(found):
     assert found.cell("cas", ABA).result is CellResult.FOUND
     assert found.cell("hst", ABA).result is CellResult.PROVED
@@ -62,7 +61,6 @@ def test_a_command_shows_the_violation_again(found, capsys):
         assert "llsc-atomicity" in [each["kind"] for each in failure["findings"]]
 
 
-@pytest.mark.untraced
 def test_the_execution_of_a_cell_is_its_shortest_and_shrinks(found):
     cell = found.cell("hst", ABA, "tso")
     shrunk = found.counterexample(cell)
@@ -178,7 +176,6 @@ class Listed(Hst):
     variants = (Variant("", frozenset({Hole.ABA_ONE_STORER}), reordered=frozenset({Hole.LLSC})),)
 
 
-@pytest.mark.untraced
 def test_a_class_of_ones_own_adds_a_row_and_is_held_to_its_own_data_only():
     matrix = simaie.matrix(["cas:on_exception=clear", Mine, Listed], [Hole.LLSC, ABA], ["sc", "tso"])
     assert [cell.expected for cell in matrix.cells] == [*[None] * 4, False, True, *[None] * 4, True, True]
@@ -307,7 +304,6 @@ def test_the_command_prints_and_draws(capsys, tmp_path):
         assert main([*arguments, *more]) == Status.HOLDS
 
 
-@pytest.mark.untraced
 def test_a_scheme_in_a_file_is_held_to_the_data_of_its_class(capsys, tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(

@@ -139,7 +139,6 @@ def test_spawned_threads_are_vcpus_of_a_schedule():
     assert names == {"0", "0.0", "0.0.0", "1"}
 
 
-@pytest.mark.untraced
 @settings(FEW, max_examples=5)
 @given(failures(programs("arm", vcpus=2), machines(["cas", "none"], granules=[16], host_words=[64])))
 def test_a_failure_as_code_is_found_again_when_pasted(failure):
@@ -277,7 +276,6 @@ def test_ctrl_c_ends_the_drawing_of_failures(monkeypatch):
     assert len(calls) == 1
 
 
-@pytest.mark.untraced
 def test_ctrl_c_keeps_what_was_found(monkeypatch):
     from simaie.cli import fuzz, fuzzing
 

@@ -117,7 +117,6 @@ def test_it_goes_on_when_another_vcpu_writes(thread, isa, machine):
     assert {trace.ending for trace in traces} <= {Ending.FINISHED, Ending.LIVELOCK}
 
 
-@pytest.mark.untraced
 @pytest.mark.one_in(3)
 @EACH
 @MACHINES
@@ -135,7 +134,6 @@ def test_all_engines_do_the_same(thread, isa, machine):
     assert report.statistics.truncated == 0  # the reference engine has confirmed some executions of the memo
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize("tries", [1, 2, 5])
 @pytest.mark.parametrize("thread", [exchanges, exchanges_and_pauses, exchanges_as_data])
 def test_the_number_of_tries_before_the_wait_can_be_set(thread, tries):
@@ -195,7 +193,6 @@ def endings(program, machine=NATIVE):
     return {(trace.ending, trace.outcome) for trace in explored(program, machine)}
 
 
-@pytest.mark.untraced
 def test_a_write_of_what_is_there_can_end_each_of_several_reservations():
     async def swaps(cpu):
         while await cpu.swp(X, 1):
@@ -215,7 +212,6 @@ def test_a_write_of_what_is_there_can_end_each_of_several_reservations():
     assert found == set(itertools.product((0, 1), repeat=3))
 
 
-@pytest.mark.untraced
 def test_a_store_can_take_back_each_of_several_writes():
     async def writes(cpu):
         for name in NAMES:
@@ -227,7 +223,6 @@ def test_a_store_can_take_back_each_of_several_writes():
     assert (1, 1, 1) in {results_of(outcome) for ending, outcome in found if ending is Ending.LIVELOCK}
 
 
-@pytest.mark.untraced
 def test_emptying_a_set_of_reservations_can_remove_another_vcpu_more_than_once():
     async def reserves_each_time(cpu):
         for name in NAMES:
