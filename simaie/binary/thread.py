@@ -6,6 +6,7 @@ constant memory (code, read-only data) and the thread's own stack are no busines
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from simaie.binary.abi import RETURN
@@ -20,8 +21,10 @@ from simaie.host.loaded import plain
 
 __all__ = ["BinaryThread"]
 
-#: The most backward jumps without an access; a thread that makes more spins for ever, or might as well.
-_MOST_IDLE = 4_000_000
+#: The most backward jumps without an access; a thread that makes more spins for ever, or might as well. A block that
+#: repeats itself in Python counts each fourth of its rounds. So both take a few seconds, less than a watchdog allows.
+_MOST_IDLE = 1 << 20
+_ENDLESS = f"an endless loop, or one of more than {_MOST_IDLE:,} rounds, without an access to shared memory"
 #: The causes of faults that belong to no access; the last block is where they happened.
 _OF_BLOCKS = frozenset({"fetch", "endless"})
 
@@ -54,7 +57,7 @@ class BinaryThread(ThreadHooks):
                         self._back = True
                         self.idle += 1
                         if self.idle > _MOST_IDLE:
-                            raise GuestFault("endless", to, "an endless loop without an access to shared memory")
+                            raise GuestFault("endless", to, _ENDLESS)
                     before, pc = pc, to
             except EndOfThread as end:
                 await self.abandon(end)
@@ -64,7 +67,8 @@ class BinaryThread(ThreadHooks):
                 raise
             except GuestFault as fault:
                 await self.abandon(fault)
-                at = self._describe(before) if fault.cause in _OF_BLOCKS else self._describe(self.position)
+                place = self._code.lasts.get(before, before) if fault.cause == "fetch" else before
+                at = self._describe(place if fault.cause in _OF_BLOCKS else self.position)
                 raise GuestFault(fault.cause, fault.address, f"{fault} ({at})") from None
             self.result = registers[self._code.cells.number(self._image.abi.result)]
             if recorded is not None:
@@ -117,6 +121,10 @@ class BinaryThread(ThreadHooks):
     def in_loop(self) -> bool:
         """Whether the thread has ever jumped backwards."""
         return self._back
+
+    def running(self, variables: Mapping[str, Any]) -> str:
+        """Return the instruction with which the block begins that runs now."""
+        return self._image.describe(variables["pc"], "") if "pc" in variables else self.where
 
     @property
     def where(self) -> str:

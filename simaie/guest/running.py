@@ -7,6 +7,7 @@ Python frames hold nothing else that matters.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import CodeType
 from typing import Any, ClassVar, NamedTuple
 
@@ -69,6 +70,14 @@ class Runner:
     def in_loop(self) -> bool:
         """Whether the instruction in execution may run again."""
         raise NotImplementedError
+
+    def running(self, variables: Mapping[str, Any]) -> str:
+        """Return where the guest is between two operations.
+
+        Args:
+            variables: Those of its method `run`, which is running.
+        """
+        return self.where
 
     @property
     def where(self) -> str:
