@@ -28,8 +28,8 @@ async def _choose(thread: Any, given: tuple[int, ...]) -> int:
 async def _assume(thread: Any, given: tuple[int, ...]) -> None:
     if thread.cpu._machine.host_takes_orders:
         raise UnmodelledCodeError(
-            f"{thread.where}: simaie_assume is not modelled on hosts whose executions are graphs, because a graph has no "
-            "vCPU that stops for good: return from the function instead, or use the host sc, tso or pso"
+            f"{thread.where}: simaie_assume is not modelled on hosts whose executions are graphs, because a graph has "
+            "no vCPU that stops for good: return from the function instead, or use the host sc, tso or pso"
         )
     if not given[0] & 0xFFFF_FFFF:
         never = Function("what the program assumes is false", _is_false)

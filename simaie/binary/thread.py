@@ -7,7 +7,7 @@ constant memory (code, read-only data) and the thread's own stack are no busines
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from simaie.binary.abi import RETURN
 from simaie.binary.cells import mask
@@ -31,6 +31,8 @@ _OF_BLOCKS = frozenset({"fetch", "endless"})
 
 class BinaryThread(ThreadHooks):
     """One thread; see `simaie.binary.thread_memory.ThreadMemory`."""
+
+    is_one_token: ClassVar[bool] = True
 
     async def run(self) -> None:
         """Call the functions of `calls`, one after the other."""
@@ -109,7 +111,9 @@ class BinaryThread(ThreadHooks):
         """Return the position, the registers and the live part of the private stack, as plain values."""
         first = self.registers[self._stack] - RED_ZONE - self._bottom
         live = bytes(self._memory[first if 0 <= first <= len(self._memory) else 0 :]) if self.high > self.low else b""
-        return self.position, self._calls_left, self._back, self.allocated, str(self.registers), live
+        plainly = not self._cpu._machine.host_takes_orders  # else registers have loads on which they depend
+        registers = tuple(self.registers) if plainly else str(self.registers)
+        return self.position, self._calls_left, self._back, self.allocated, registers, live
 
     @property
     def position(self) -> int:

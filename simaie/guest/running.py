@@ -41,10 +41,16 @@ class RolledBack(Exception):
 
 
 class Runner:
-    """Runs guest code that is no Python function; its method `run` is the coroutine of the guest."""
+    """Runs guest code that is no Python function; its method `run` is the coroutine of the guest.
+
+    Attributes:
+        is_one_token: Whether two of its states are the same if they are equal: no part of them changes, and none equals
+            a value of another type.
+    """
 
     #: The code of the method `run` of each class of runners, by which the engine recognizes its frame.
     codes: ClassVar[set[CodeType]] = set()
+    is_one_token: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         Runner.codes.add(cls.run.__code__)
