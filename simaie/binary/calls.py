@@ -45,6 +45,12 @@ def _call(image: Image, word: str) -> CCall:
     entry = image.require(name, function=True).address
     if len(given) > MOST_ARGUMENTS:
         raise UsageError(f"{word}: at most {MOST_ARGUMENTS} arguments can be passed, not {len(given)}")
+    known = image.signatures.get(name)
+    if known is not None and known.takes_registers(image.abi.word) and len(known.parameters) != len(given):
+        count = len(known.parameters)
+        example = ":".join([name, *map(str, range(1, count + 1))])
+        takes = "no argument" if not count else "1 argument" if count == 1 else f"{count} arguments"
+        raise UsageError(f"{word}: {name} takes {takes}, not {len(given)}, as in {example}")
     return CCall(name, entry, tuple(_argument(image, word, text) for text in given))
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from simaie.binary.abi import Abi
 from simaie.binary.lines import Lines
+from simaie.binary.signatures import Signature, signatures
 from simaie.errors import UnknownNameError
 
 __all__ = ["Image", "Region", "Symbol"]
@@ -81,6 +82,11 @@ class Image:
     def lines(self) -> Lines:
         """The source lines of the code; they are read when they are first asked for."""
         return Lines(self.content, self._base)
+
+    @functools.cached_property
+    def signatures(self) -> dict[str, Signature]:
+        """What its functions take and return, as far as the debug information says."""
+        return signatures(self.content)
 
     def describe(self, address: int, disassembly: str) -> str:
         """Return an instruction as messages show it: address, symbol, disassembly, source line."""

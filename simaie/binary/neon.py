@@ -117,10 +117,9 @@ class _Data:
         name = self._sign(_SAME.get((number, last), ("", ""))[self._u])
         if not name or (self._lane == 8 and name not in ("add", "sub", "shl.u", "shl.s")):
             return None
-        given: tuple[Varnode, ...] = (m, n) if number == 4 else (n, m)
-        if name.partition(".")[0] in _ACCUMULATE:
-            given = d, *given
-        return self._result(name, f"v{name.partition('.')[0]}", *given, _const(self._lane))
+        given = (m, n) if number == 4 else (n, m)
+        before = (d,) if name.partition(".")[0] in _ACCUMULATE else ()
+        return self._result(name, f"v{name.partition('.')[0]}", *before, *given, _const(self._lane))
 
     def _logic(self, name: str) -> _Made:
         n, m, d = self._node(self._n), self._node(self._m), self._node(self._d)

@@ -85,7 +85,7 @@ class _Linker:
 
     def linked(self) -> LinkedObject:
         if not any(flags & _EXECUTABLE for _, flags, _ in self._sections.values()):
-            raise InputError(f"{self._name}: it has no code")
+            raise InputError(f"{self._name}: it has no code (if it was compiled with -flto, leave that out)")
         for section in self._elf.iter_sections():
             if section["sh_type"] in ("SHT_REL", "SHT_RELA") and section["sh_info"] in self._sections:
                 self._relocate(section["sh_info"], list(section.iter_relocations()))

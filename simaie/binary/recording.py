@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from simaie.binary.image import Image
-from simaie.binary.signatures import Form, Signature, signatures
+from simaie.binary.signatures import Form, Signature
 from simaie.errors import UsageError
 
 __all__ = ["Recorded", "recorded_functions"]
@@ -53,7 +53,7 @@ def recorded_functions(image: Image, record: Sequence[str], nothing: int | None)
     """
     if not record:
         return {}
-    known = signatures(image.content)
+    known = image.signatures
     found: dict[str, Recorded] = {}
     for text in record:
         function, _, method = text.partition("=")

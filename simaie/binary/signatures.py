@@ -52,10 +52,21 @@ class CType(NamedTuple):
 
 
 class Signature(NamedTuple):
-    """The types of the parameters of a function and of its result; `result` is None if it returns nothing."""
+    """What a function takes and returns.
+
+    Attributes:
+        parameters: The types of its parameters.
+        result: The type of its result; None if it returns nothing.
+        fixed: Whether it takes so many arguments and no others: it has a prototype, without an ellipsis.
+    """
 
     parameters: tuple[CType, ...]
     result: CType | None
+    fixed: bool = False
+
+    def takes_registers(self, word: int) -> bool:
+        """Whether it takes a known number of arguments, each in one register of `word` bytes."""
+        return self.fixed and all(each.form is not Form.OTHER and each.size <= word for each in self.parameters)
 
 
 _ENCODINGS = {2: Form.TRUTH, 5: Form.SIGNED, 6: Form.SIGNED, 7: Form.UNSIGNED, 8: Form.UNSIGNED}  # DW_ATE_...
@@ -94,7 +105,10 @@ def _of_unit(unit: Any, word: int) -> dict[str, Signature]:
                 for child in entry.iter_children()
                 if child.tag == "DW_TAG_formal_parameter"
             )
-            made[name.value.decode("utf-8", "replace")] = Signature(parameters, _type(entry, word))
+            fixed = "DW_AT_prototyped" in entry.attributes and all(
+                child.tag != "DW_TAG_unspecified_parameters" for child in entry.iter_children()
+            )
+            made[name.value.decode("utf-8", "replace")] = Signature(parameters, _type(entry, word), fixed)
     return made
 
 

@@ -6,7 +6,8 @@ constant memory (code, read-only data) and the thread's own stack are no busines
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from simaie.binary.abi import RETURN
 from simaie.binary.cells import mask
@@ -20,14 +21,18 @@ from simaie.host.loaded import plain
 
 __all__ = ["BinaryThread"]
 
-#: The most backward jumps without an access; a thread that makes more spins for ever, or might as well.
-_MOST_IDLE = 4_000_000
+#: The most backward jumps without an access; a thread that makes more spins for ever, or might as well. A block that
+#: repeats itself in Python counts each fourth of its rounds. So both take a few seconds, less than a watchdog allows.
+_MOST_IDLE = 1 << 20
+_ENDLESS = f"an endless loop, or one of more than {_MOST_IDLE:,} rounds, without an access to shared memory"
 #: The causes of faults that belong to no access; the last block is where they happened.
 _OF_BLOCKS = frozenset({"fetch", "endless"})
 
 
 class BinaryThread(ThreadHooks):
     """One thread; see `simaie.binary.thread_memory.ThreadMemory`."""
+
+    is_one_token: ClassVar[bool] = True
 
     async def run(self) -> None:
         """Call the functions of `calls`, one after the other."""
@@ -54,7 +59,7 @@ class BinaryThread(ThreadHooks):
                         self._back = True
                         self.idle += 1
                         if self.idle > _MOST_IDLE:
-                            raise GuestFault("endless", to, "an endless loop without an access to shared memory")
+                            raise GuestFault("endless", to, _ENDLESS)
                     before, pc = pc, to
             except EndOfThread as end:
                 await self.abandon(end)
@@ -64,7 +69,8 @@ class BinaryThread(ThreadHooks):
                 raise
             except GuestFault as fault:
                 await self.abandon(fault)
-                at = self._describe(before) if fault.cause in _OF_BLOCKS else self._describe(self.position)
+                place = self._code.lasts.get(before, before) if fault.cause == "fetch" else before
+                at = self._describe(place if fault.cause in _OF_BLOCKS else self.position)
                 raise GuestFault(fault.cause, fault.address, f"{fault} ({at})") from None
             self.result = registers[self._code.cells.number(self._image.abi.result)]
             if recorded is not None:
@@ -105,7 +111,9 @@ class BinaryThread(ThreadHooks):
         """Return the position, the registers and the live part of the private stack, as plain values."""
         first = self.registers[self._stack] - RED_ZONE - self._bottom
         live = bytes(self._memory[first if 0 <= first <= len(self._memory) else 0 :]) if self.high > self.low else b""
-        return self.position, self._calls_left, self._back, self.allocated, str(self.registers), live
+        plainly = not self._cpu._machine.host_takes_orders  # else registers have loads on which they depend
+        registers = tuple(self.registers) if plainly else str(self.registers)
+        return self.position, self._calls_left, self._back, self.allocated, registers, live
 
     @property
     def position(self) -> int:
@@ -117,6 +125,10 @@ class BinaryThread(ThreadHooks):
     def in_loop(self) -> bool:
         """Whether the thread has ever jumped backwards."""
         return self._back
+
+    def running(self, variables: Mapping[str, Any]) -> str:
+        """Return the instruction with which the block begins that runs now."""
+        return self._image.describe(variables["pc"], "") if "pc" in variables else self.where
 
     @property
     def where(self) -> str:

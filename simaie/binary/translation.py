@@ -49,6 +49,7 @@ class Code:
         cells: The registers.
         blocks: By address; on Arm the lowest bit of an address is 1 for Thumb.
         places: The instructions that were translated, by address.
+        lasts: The last instruction of each block, by the address of the block.
         calls: The calls of functions that run in place of machine code, by address and name.
     """
 
@@ -58,6 +59,7 @@ class Code:
         self.cells = Cells(self._lifter.registers, big_endian=image.abi.endian == "big")
         self.blocks: dict[int, Block] = {}
         self.places: dict[int, Place] = {}
+        self.lasts: dict[int, int] = {}
         self.calls: dict[tuple[int, str], Place] = {}
         abi = image.abi
         scratch = {f"R[{self.cells.number(name)}]" for name in abi.scratch if self.cells.has(name)}
@@ -103,6 +105,7 @@ class Code:
         number = 0
         while number < _MOST_INSTRUCTIONS or conditions.pending:
             number += 1
+            self.lasts[start] = address
             code = self.image.code(address)
             if not code:
                 if number == 1:
@@ -197,7 +200,7 @@ def _function(statements: list[Statement], start: int) -> str:
     again = f"return {start}"
     if not waits and any(line.strip() == again for line in body) and not any("while" in line for line in body):
         rounds = [line.replace(again, "continue") if line.strip() == again else line for line in body]
-        body = [f"for _ in range({_ROUNDS}):", *(f"    {line}" for line in rounds), f"T.idle += {_ROUNDS}", again]
+        body = [f"for _ in range({_ROUNDS}):", *(f"    {line}" for line in rounds), f"T.idle += {_ROUNDS // 4}", again]
     head = "async def block(T, R, cpu):" if waits else "def block(T, R, cpu):"
     return "\n".join([head, *(f"    {line}" for line in body)])
 

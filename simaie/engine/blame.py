@@ -16,6 +16,7 @@ from simaie.engine.misuse import first_argument, misused_instruction, misused_op
 from simaie.engine.passing import PASSING
 from simaie.errors import (
     OWN_CODE,
+    TRANSLATED,
     ForeignAwaitError,
     GuestError,
     HostError,
@@ -27,6 +28,7 @@ from simaie.errors import (
     raised,
 )
 from simaie.guest.cpu import Cpu
+from simaie.guest.running import Runner
 from simaie.op import UNTIL, Op
 from simaie.plugins import is_ours
 from simaie.protocols import Offer
@@ -122,7 +124,10 @@ def guest_line(actor: Actor, frame: FrameType | None = None) -> str:
     found = ""
     if frame is not None:
         while frame is not None and not found:
-            if _is_guests(frame):
+            if frame.f_code in Runner.codes:
+                runner: Runner = frame.f_locals["self"]
+                return runner.running(frame.f_locals)
+            if _is_guests(frame) and not frame.f_code.co_filename.startswith(TRANSLATED):
                 found = f"{frame.f_code.co_filename}:{frame.f_lineno}"
             frame = frame.f_back
         return found

@@ -81,6 +81,7 @@ class Reader:
         self.objects: list[Any] = []
         self._left = _BUDGET
         self._numbers: dict[int, int] = {}
+        self._runners: dict[int, int] = {}  # those that were read, by identity
         self._kept: list[Any] = []  # the objects whose identities are tokens, to keep them alive
         self._globals: set[tuple[int, str]] = set()
         self._classes: set[type] = set()
@@ -119,7 +120,7 @@ class Reader:
         self._identity(code)
         self.tokens.append(frame.f_lasti)
         if code in Runner.codes:
-            self.value(variables["self"].guest_state(), depth)
+            self._runner(variables["self"], depth)
             return
         if code is INSTRUCTION:
             self.tokens += [variables[name] for name in ("mnemonic", "address", "width")]
@@ -346,7 +347,7 @@ class Reader:
         if issubclass(kind, type):
             self._class(value, depth)
         elif isinstance(value, Runner):  # of the code that a scheme runs
-            self.value(value.guest_state(), depth)
+            self._runner(value, depth)
         elif isinstance(value, Cpu):
             self._cpu(value, depth)
         elif kind.__module__.partition(".")[0] == "trio" and kind.__name__ == "CancelScope":
@@ -409,6 +410,20 @@ class Reader:
                 self.value(attributes, depth)
         self._in_schemes -= is_scheme
         return base
+
+    def _runner(self, runner: Runner, depth: int) -> None:
+        """Read the state of a runner; later a reference to it, since all frames below it have the runner too."""
+        number = self._runners.get(id(runner))
+        if number is not None:
+            self.tokens += (Runner, number)
+            return
+        self._runners[id(runner)] = len(self._runners)
+        self._kept.append(runner)
+        state = runner.guest_state()
+        if runner.is_one_token:
+            self.tokens.append(state)
+        else:
+            self.value(state, depth)
 
     def _cpu(self, cpu: Cpu, depth: int) -> None:
         """Read a vCPU: the attributes that its guest may have added, and the state that the scheme keeps."""

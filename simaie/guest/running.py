@@ -7,6 +7,7 @@ Python frames hold nothing else that matters.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import CodeType
 from typing import Any, ClassVar, NamedTuple
 
@@ -40,10 +41,16 @@ class RolledBack(Exception):
 
 
 class Runner:
-    """Runs guest code that is no Python function; its method `run` is the coroutine of the guest."""
+    """Runs guest code that is no Python function; its method `run` is the coroutine of the guest.
+
+    Attributes:
+        is_one_token: Whether two of its states are the same if they are equal: no part of them changes, and none equals
+            a value of another type.
+    """
 
     #: The code of the method `run` of each class of runners, by which the engine recognizes its frame.
     codes: ClassVar[set[CodeType]] = set()
+    is_one_token: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         Runner.codes.add(cls.run.__code__)
@@ -69,6 +76,14 @@ class Runner:
     def in_loop(self) -> bool:
         """Whether the instruction in execution may run again."""
         raise NotImplementedError
+
+    def running(self, variables: Mapping[str, Any]) -> str:
+        """Return where the guest is between two operations.
+
+        Args:
+            variables: Those of its method `run`, which is running.
+        """
+        return self.where
 
     @property
     def where(self) -> str:

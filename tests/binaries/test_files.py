@@ -108,6 +108,15 @@ def test_a_wrong_argument_is_refused(options):
         binary_program(ARM, **{"threads": ["fas"], **options})
 
 
+def test_a_wrong_number_of_arguments_is_refused_if_the_debug_information_has_types():
+    calls = ELF / "calls.aarch64.so"
+    for text, says in (("stack_push", "takes 1 argument, not 0, as in stack_push:1"), ("stack_pop:1", "no argument")):
+        with pytest.raises(UsageError, match=says):
+            binary_program(calls, [text])
+    assert binary_program(calls, ["stack_push:1 stack_pop"])
+    assert binary_program(ARM, ["clh"]), "without types any number is as good"
+
+
 def test_a_machine_of_another_byte_order_is_refused():
     with pytest.raises(UsageError, match="big-endian"):
         explore(locks("mips", "fas"), Machine("native", endian="little"))

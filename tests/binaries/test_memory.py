@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from elf_guests import ELF, searched
 
-from simaie import Machine, Verdict, explore
+from simaie import Limits, Machine, Verdict, explore
 from simaie.binary import BinaryProgram, binary_program
+from simaie.errors import GuestSpinError
 from simaie.op import Kind
 from simaie.replaying.run import run
 from simaie.trace import Trace
@@ -137,6 +138,17 @@ def test_a_fault_of_compiled_code_is_a_finding_with_its_place(target, function):
     assert FAULTS[function][1] in fault.message
     assert "memory.c:" in fault.message
     assert "`" in fault.message, "the disassembly"
+
+
+@pytest.mark.parametrize(("target", "mnemonic"), [("aarch64", "`br "), ("x86_64", "`jmp "), ("arm", "`bx ")])
+def test_a_jump_out_of_the_code_is_shown_at_the_jump(target, mnemonic):
+    report = searched(memory(target, "jump"), "native")
+    assert mnemonic in report.failures[0].trace.faults[0].message
+
+
+def test_a_guest_that_a_watchdog_stops_is_named_with_its_place():
+    with pytest.raises(GuestSpinError, match=r"<endless\+\d+> at memory\.c:\d+"):
+        explore(memory("aarch64", "endless"), Machine("native", limits=Limits(spin_seconds=0.02)))
 
 
 def test_a_division_by_zero_faults_on_x86_and_not_on_arm():

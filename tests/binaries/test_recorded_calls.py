@@ -104,9 +104,9 @@ def test_a_type_that_is_no_integer_is_refused_and_so_is_a_file_without_types():
 
 def test_signatures_are_read_from_debug_information():
     found = signatures((ELF / "calls.aarch64.so").read_bytes())
-    assert found["stack_push"] == ((CType(Form.SIGNED, 4),), None)
-    assert found["stack_pop_pointer"] == ((), CType(Form.POINTER, 8))
-    assert found["add"] == ((CType(Form.UNSIGNED, 1),), CType(Form.TRUTH, 1))
+    assert found["stack_push"] == ((CType(Form.SIGNED, 4),), None, True)
+    assert found["stack_pop_pointer"] == ((), CType(Form.POINTER, 8), True)
+    assert found["add"] == ((CType(Form.UNSIGNED, 1),), CType(Form.TRUTH, 1), True)
     assert signatures((ELF / "locks.arm.elf").read_bytes()) == {}
     content = bytearray((ELF / "calls.aarch64.so").read_bytes())
     for number in range(0, len(content), 499):

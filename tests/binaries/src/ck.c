@@ -146,7 +146,7 @@ int stack_check(void)
 	return popped[0] && (seen | 1 << (popped[0] - entries)) == 3;
 }
 
-#ifdef CK_F_STACK_PUSH_MPMC
+#if defined(CK_F_STACK_PUSH_MPMC) && defined(CK_F_STACK_POP_MPMC)
 /* With a double-word compare-and-swap, so that a node may be pushed again. */
 void mpmc_setup(void) { ck_stack_push_mpmc(&stack, &entries[0]); }
 void mpmc_push(void) { ck_stack_push_mpmc(&stack, &entries[1]); }
