@@ -10,6 +10,7 @@ from exhaustive.test_sections import assert_each_trace_once
 import simaie
 from simaie import GuestFault, Machine, Program, ins
 from simaie.errors import NotModelledError, ProgramTextError, UsageError
+from simaie.guest.cut import Cut, without
 from simaie.guest.text import parse_program, program_code, program_text
 from simaie.op import Kind
 
@@ -209,6 +210,22 @@ def test_a_failure_replays_on_both_drivers_and_in_parallel(tmp_path):
     replayed = simaie.replay(tmp_path / "failure.json", program=ALONE)
     assert replayed.trace.digest == digests[0]
     assert sum(event.value for event in replayed.trace.events if event.op.kind is Kind.CHOICE) == 1
+
+
+def test_parts_of_functions_take_exceptions_and_signals():
+    """The part without the load between the pair; instructions of the handler count as they run."""
+    program = guest(loads_in_between, ABA)
+    for gone, verdict in (((1,), "violated"), ((2,), "violated"), ((0, 1), "holds")):
+        part = without(program, [Cut.of(0, gone)])
+        report = explored(part, scheme="cas:on_exception=leave")
+        assert (report.verdict, report.complete) == (verdict, True)
+
+
+async def loads_in_between(cpu):
+    await cpu.ldxr(X)
+    await cpu.load(Y)
+    await cpu.exception()
+    await cpu.stxr(X, 9)
 
 
 def test_a_handler_is_a_column_of_the_text():
