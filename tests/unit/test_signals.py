@@ -212,6 +212,19 @@ def test_a_failure_replays_on_both_drivers_and_in_parallel(tmp_path):
     assert sum(event.value for event in replayed.trace.events if event.op.kind is Kind.CHOICE) == 1
 
 
+@pytest.mark.parametrize(("scheme", "verdict"), [("cas", "holds"), ("cas:on_exception=leave", "violated")])
+def test_the_architecture_with_which_outcomes_are_compared_has_the_same_signals(scheme, verdict):
+    """The value that the handler leaves is lost if the store-conditional succeeds across it."""
+    handler = [ins("ldr", X, into="h"), ins("str_", Y, 1)]
+    pair = [*PAIR, ins("ldr", Y, into="seen"), ins("reg_sub", 1, "f", into="stored")]
+    program = Program("compared", isa="aarch64", threads=[pair], init={X: 0}, handler=handler)
+    options = {"scheme": scheme, "times": 0, "signals": 1, "before": "stxr"}
+    comparison = simaie.compare(program, ("interrupted", options))
+    assert comparison.verdict == verdict
+    assert "spuriously" in comparison.model_note
+    assert simaie.compare(program, ("interrupted", {"scheme": "cas", "times": 0, "kills": 1})).verdict == "holds"
+
+
 def test_parts_of_functions_take_exceptions_and_signals():
     """The part without the load between the pair; instructions of the handler count as they run."""
     program = guest(loads_in_between, ABA)
