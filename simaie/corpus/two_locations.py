@@ -1,10 +1,12 @@
-"""Row 27 for m68k, which has no LL/SC: CAS of one location, CAS2 of two, and plain stores.
+"""Row 27: compare-and-swaps of instruction sets that have no other atomic for the case, and CAS2 of m68k.
 
 A CAS2 stops the world, so that neither a plain store nor a plain load falls between its two locations. A CAS is a
 locked instruction as any, and loses the store that comes before its granule is registered.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from simaie.corpus.audit_case import Case, Expect
 from simaie.corpus.common import ARM, LOST_RMW, X, Y
@@ -14,6 +16,8 @@ from simaie.guest.program import FinalState, Program
 __all__ = ["CASES"]
 
 _ISA = "m68k"
+#: The compare-and-swap of 4 bytes and the plain store of each instruction set.
+_NAMES = {_ISA: ("cas", "store"), "s390x": ("cs", "st"), "sparc": ("casa", "stw"), "xtensa": ("s32c1i", "s32i")}
 
 
 def _one_stores(final: FinalState) -> bool:
@@ -22,9 +26,9 @@ def _one_stores(final: FinalState) -> bool:
     return seen == [0, *[final[X]] * (len(seen) - 1)] and final[X] != 0
 
 
-def _of_one(name: str, vcpus: int) -> Program:
-    threads = [[ins("cas", X, 0, 1 + vcpu, into="got")] for vcpu in range(vcpus)]
-    return Program(name, isa=_ISA, threads=threads, init={X: 0}, final=_one_stores)
+def _of_one(isa: str, name: str, vcpus: int) -> Program:
+    threads = [[ins(_NAMES[isa][0], X, 0, 1 + vcpu, into="got")] for vcpu in range(vcpus)]
+    return Program(name, isa=isa, threads=threads, init={X: 0}, final=_one_stores)
 
 
 def _of_two(name: str, vcpus: int) -> Program:
@@ -37,29 +41,35 @@ def _of_two_and_stores(name: str, *values: int) -> Program:
     return Program(name, isa=_ISA, threads=threads, init={X: 0, Y: 0}, final=lambda s: s[X] in values)
 
 
-CASES = (
-    Case(
+def _cases(isa: str) -> Iterator[Case]:
+    compare, store = _NAMES[isa]
+    yield Case(
         row=27,
         title="compare-and-swaps against each other: more than one stores",
         why="Each holds the lock of the granule from its load to its store, so that the second one sees the first.",
-        program=_of_one("one-location-against-one-m68k", 2),
-        larger=_of_one("one-location-against-one-m68k-large", 4),
+        program=_of_one(isa, f"one-location-against-one-{isa}", 2),
+        larger=_of_one(isa, f"one-location-against-one-{isa}-large", 4),
+        samples=100 if isa == _ISA else 20,
         expected=ARM(Expect.MUST_NOT),
-    ),
-    Case(
+    )
+    yield Case(
         row=27,
         title="a compare-and-swap against a plain store",
         why="The store finds the granule unregistered; the CAS loads; the store lands and is lost.",
         program=Program(
-            "one-location-against-store-m68k",
-            isa=_ISA,
-            threads=[[ins("cas", X, 0, 1)], [ins("store", X, 5)]],
+            f"one-location-against-store-{isa}",
+            isa=isa,
+            threads=[[ins(compare, X, 0, 1)], [ins(store, X, 5)]],
             init={X: 0},
             final=lambda s: s[X] == 5,
         ),
         kinds=LOST_RMW,
         expected=ARM(Expect.FINDABLE),
-    ),
+    )
+
+
+CASES = (
+    *(case for isa in _NAMES for case in _cases(isa)),
     Case(
         row=27,
         title="compare-and-swaps of two locations against each other: one location of each",

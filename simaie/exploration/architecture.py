@@ -16,6 +16,8 @@ from simaie.errors import NotModelledError
 from simaie.guest.isa import isa_class
 from simaie.machine import Machine
 from simaie.plugins import Spec
+from simaie.schemes.interrupted import Interruptible
+from simaie.schemes.parts import spec_of_part, text_of_part
 
 __all__ = ["architecture_machine", "like", "model_note", "on_architecture"]
 
@@ -23,6 +25,8 @@ T = TypeVar("T")
 
 #: What models the memory of a guest without a model of its own: it has less reordering than such a guest.
 _NEAREST = "pso"
+#: The options of the scheme `interrupted` that say what happens, and to which vCPUs.
+_HAPPENINGS = ("times", "signals", "before", "kills", "vcpus")
 
 
 def architecture_machine(
@@ -41,7 +45,22 @@ def architecture_machine(
     options: dict[str, Any] = {"spurious_failures": True} if spurious_failures and guest.reservation else {}
     if single_copy != "isa":
         options["single_copy"] = single_copy
-    return like(machine, Spec("native", options), host or guest.memory_model or _NEAREST, host_word=64)
+    ideal = _with_what_happens(machine, Spec("native", options), spurious_failures=spurious_failures)
+    return like(machine, ideal, host or guest.memory_model or _NEAREST, host_word=64)
+
+
+def _with_what_happens(machine: Machine, ideal: Spec, *, spurious_failures: bool) -> Spec:
+    """Return the ideal scheme with the signals and kills that may happen to vCPUs of `machine`, and their outcomes.
+
+    Other exceptions make store-conditionals fail only, which adds nothing if they may fail spuriously.
+    """
+    spec = machine.scheme_spec
+    if spec is None or spec.name != Interruptible.name:
+        return ideal
+    happens = {name: value for name, value in spec.options.items() if name in _HAPPENINGS}
+    if spurious_failures:
+        happens["times"] = 0
+    return Spec(Interruptible.name, {**happens, "scheme": text_of_part(ideal)})
 
 
 def on_architecture(
@@ -117,4 +136,7 @@ def model_note(isa: str, allowed: Machine) -> str:
 
 
 def _spurious(machine: Machine) -> bool:
-    return machine.scheme_spec is not None and bool(machine.scheme_spec.options.get("spurious_failures"))
+    spec = machine.scheme_spec
+    if spec is not None and spec.name == Interruptible.name:
+        spec = spec_of_part(spec.options["scheme"])
+    return spec is not None and bool(spec.options.get("spurious_failures"))

@@ -26,7 +26,7 @@ from simaie.guest.operand_errors import wrong_place
 from simaie.guest.operands import MAX_ARITY, WIDTHS
 from simaie.guest.reservation import Cause, ReservationRule
 from simaie.guest.running import RestartPoint, Runner
-from simaie.guest.signals import take_signals
+from simaie.guest.signals import Signalled, take_signals
 from simaie.guest.sleeping import SLEEPING, Sleeping
 from simaie.host.loaded import LOADED, plain
 from simaie.host.pages import Page
@@ -62,7 +62,7 @@ class Thread:
         self.name, self.done = name, False
 
 
-class Cpu(Sleeping):
+class Cpu(Sleeping, Signalled):
     """One vCPU. `address` and `width` are in bytes.
 
     Results are unsigned. Of a value that an instruction takes, the low `width` bytes count, as in a register: the byte
@@ -80,8 +80,6 @@ class Cpu(Sleeping):
         observations: Values observed so far, by name.
         obligations: The open blocks that are to end in every fair execution.
         goals: The goals reached so far, and whether each has happened (see `simaie.guest.goals`).
-        handler: What it runs when a signal arrives; None if the program has no handler.
-        signals: How many signals may still arrive (see `simaie.guest.signals`).
         drops: Whether the guest drops the result of the next instruction, as far as that is known: a list of
             instructions says it.
     """
@@ -132,8 +130,7 @@ class Cpu(Sleeping):
         self.entered: Instruction | None = None
         self._begun = 0
         self.counted = self.drops = False
-        self.handler: Callable[[Any], Coroutine[Any, Any, Any]] | None = None
-        self.signals = 0
+        self.signals = 0  # looked up for each instruction
         self.observations: dict[str, int] = {}
         self._scheme = scheme
         self._machine = machine

@@ -50,11 +50,11 @@ class _Counting:
         self._perform, self._gone, self._end = cpu._access, gone, end
         self._count = 0
 
-    def __call__(self, *args: Any) -> Coroutine[Any, Any, Any]:
+    def __call__(self, *args: Any, **options: Any) -> Coroutine[Any, Any, Any]:
         number, self._count = self._count, self._count + 1
         ended = self._end is not None and number >= self._end
         if not ended and number not in self._gone:
-            performed: Coroutine[Any, Any, Any] = self._perform(*args)
+            performed: Coroutine[Any, Any, Any] = self._perform(*args, **options)
             return performed
         for body in args:
             if isinstance(body, Coroutine):

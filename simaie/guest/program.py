@@ -151,7 +151,8 @@ class Program:
 
     def runnable_handler(self) -> GuestFunction | None:
         """Return the handler as a function of a vCPU; None if there is none."""
-        return None if self.handler is None else functools.partial(self.start, self.handler)
+        handler = self.handler
+        return handler if handler is None or callable(handler) else functools.partial(run_code, handler)
 
     @functools.cached_property
     def digest(self) -> str:

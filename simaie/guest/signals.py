@@ -8,7 +8,7 @@ it for AArch64 guests whenever a vCPU comes back from its translated code, becau
 architecture does.
 
 Here a local choice before each instruction determines whether a signal arrives there, and another one before the end of
-the thread. Instructions named ``signal`` and ``sigreturn`` are around the code of the handler.
+the thread, which is called ``thread-exit``. Instructions named ``signal`` and ``sigreturn`` are around the handler.
 
 Deviations: all signals are of one kind, and none arrives while the handler runs. A signal does not end a sleep early.
 The instructions of the handler belong to the blocks (`simaie.Cpu.atomic`) that were open when the signal arrived. A
@@ -18,34 +18,60 @@ fault in the handler is raised in the code that the signal interrupted, and no f
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
+from fnmatch import fnmatchcase
 from typing import Any
 
 from simaie.errors import NotModelledError, UsageError
 from simaie.guest.running import RolledBack
 from simaie.op import Kind, Op
 
-__all__ = ["ENTRY", "RETURN", "expect_signals", "take_signals"]
+__all__ = ["ENTRY", "RETURN", "Signalled", "expect_signals", "take_signals"]
 
 #: The causes of the exceptions for which a handler begins and ends, and the names of these instructions.
 ENTRY, RETURN = "signal", "sigreturn"
 
 
-def expect_signals(cpu: Any, most: int) -> None:
+class Signalled:
+    """A base of `simaie.Cpu`: what a vCPU knows of signals.
+
+    Attributes:
+        handler: What it runs when a signal arrives; None if the program has no handler.
+        signals: How many signals may still arrive.
+        signalled_before: A pattern of the names of the instructions before which they may arrive.
+    """
+
+    name: str
+    handler: Callable[[Any], Coroutine[Any, Any, Any]] | None = None
+    signals = 0
+    signalled_before = "*"
+
+    def signal(self) -> Coroutine[Any, Any, None]:
+        """Take a signal here: run the handler of the program, as `raise` of C does."""
+        _require_handler(self)
+        return _handle(self)
+
+
+def expect_signals(cpu: Any, most: int, before: str) -> None:
     """Let signals arrive at a vCPU.
 
     Args:
         cpu: The vCPU.
         most: How many may arrive.
+        before: A pattern of the names of the instructions before which they may arrive.
 
     Raises:
         UsageError: The program has no handler.
     """
+    _require_handler(cpu)
+    cpu.signals, cpu.signalled_before = most, before
+
+
+def _require_handler(cpu: Signalled) -> None:
     if cpu.handler is None:
         raise UsageError(
             f"a signal may arrive at vCPU {cpu.name}, but the program does not say what runs then; give it a handler, "
             "as in Program(handler=...)"
         )
-    cpu.signals = most
 
 
 async def take_signals(cpu: Any, before: str) -> None:
@@ -55,21 +81,22 @@ async def take_signals(cpu: Any, before: str) -> None:
         cpu: The vCPU.
         before: The name of its next instruction.
     """
+    if not fnmatchcase(before, cpu.signalled_before):
+        return
     what = f"a signal arrives before {before}"
     while cpu.signals and await Op(Kind.CHOICE, value=2, note=what):
-        left, cpu.signals = cpu.signals - 1, 0
+        cpu.signals -= 1
         await _handle(cpu)
-        cpu.signals = left
 
 
 async def _handle(cpu: Any) -> None:
     """Run the handler, and tell the scheme of the exceptions before and after it."""
     runner, cpu.runner = cpu.runner, None
-    handler: Callable[[Any], Coroutine[Any, Any, Any]] = cpu.handler
+    left, cpu.signals = cpu.signals, 0
     await _without_roll_back(cpu, cpu.exception(ENTRY))
-    await handler(cpu)
+    await cpu.handler(cpu)
     await _without_roll_back(cpu, cpu.exception(RETURN))
-    cpu.runner = runner
+    cpu.runner, cpu.signals = runner, left
 
 
 async def _without_roll_back(cpu: Any, exception: Awaitable[None]) -> None:

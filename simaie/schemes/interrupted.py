@@ -57,6 +57,8 @@ class Interruptible(Scheme):
         scheme: The scheme that is interrupted: a text with ``&`` between options, or what `simaie.Machine` accepts.
         times: How often an exception may arrive at each vCPU.
         signals: How many signals may arrive at each vCPU, for which the program must have a handler.
+        before: The name of the instruction before which signals may arrive, or a pattern such as ``st*``. A loop in
+            which none may arrive can be proved to end, or not.
         kills: 1 if each vCPU may be killed, else 0.
         vcpus: Which vCPUs this concerns: the name of one that the program has, or a pattern such as ``*``.
         **usual: Options of `Scheme`; they do not concern the other scheme.
@@ -73,6 +75,7 @@ class Interruptible(Scheme):
         scheme: Any = "cas",
         times: int = 1,
         signals: int = 0,
+        before: str = "*",
         kills: int = 0,
         vcpus: str = "*",
         **usual: Any,
@@ -84,7 +87,8 @@ class Interruptible(Scheme):
                 raise UsageError(f"{option} must be an integer from 0 to {_MOST}, not {number!r}")
         self.inner = make_part(given_part(scheme), host, pages, machine)
         self.promises = self.inner.promises
-        self.times, self.signals, self.kills, self.vcpus = times, signals, kills, str(vcpus)
+        self.times, self.signals, self.before = times, signals, str(before)
+        self.kills, self.vcpus = kills, str(vcpus)
 
     @classmethod
     def part_classes(cls, options: Mapping[str, Any]) -> list[Callable[..., Scheme]]:
@@ -101,7 +105,7 @@ class Interruptible(Scheme):
         scheme = self.inner.of(name)
         if not fnmatchcase(name, self.vcpus):
             return scheme
-        return _Exposed(scheme, self.times, 0 if is_device(name) else self.signals, self.kills)
+        return _Exposed(scheme, self.times, self.kills, 0 if is_device(name) else self.signals, self.before)
 
     def share(self, cpu: VCpu) -> None:
         """Let the vCPU share what the other scheme says."""
@@ -151,26 +155,30 @@ class _Exposed(Scheme):
     Args:
         inner: The scheme.
         times: How many exceptions may still arrive.
-        signals: How many signals may arrive.
         kills: Whether the vCPU may still be killed.
+        signals: How many signals may arrive.
+        before: Before which instructions they may arrive.
     """
 
-    def __init__(self, inner: Scheme, times: int, signals: int, kills: int) -> None:
+    def __init__(self, inner: Scheme, times: int, kills: int, signals: int, before: str) -> None:
         self.__dict__.update({name: getattr(inner, name) for name in _SHARED})
-        self._inner, self._times, self._signals, self._kills = inner, times, signals, kills
+        self._inner, self._times, self._kills = inner, times, kills
+        self._signals, self._before = signals, before
         self._is_killed = False
 
     def enter(self, cpu: VCpu) -> None:
         """Set up the other scheme's state of the vCPU, and let signals arrive."""
         self._inner.enter(cpu)
         if self._signals:
-            expect_signals(cpu, self._signals)
+            expect_signals(cpu, self._signals, self._before)
 
     # -- what may happen ------------------------------------------------------------------------
 
     async def _exposed(self, cpu: VCpu, make: Callable[[], Awaitable[Any]]) -> Any:
         """Run a helper, again after each exception that interrupts it."""
         while True:
+            if not self._times and not self._kills:  # so that a loop in which nothing can arrive is seen to be one
+                return await make()
             result = await self._attempt(cpu, make)
             if result is not _INTERRUPTED:
                 return result

@@ -96,6 +96,8 @@ def test_row_27_has_each_pair_of_instructions_that_an_instruction_set_has():
     both = {"aarch64", "riscv", "ppc", "loongarch"}
     assert names >= {f"{pair}-{isa}" for isa in linked for pair in ("pair-against-pair", "store-between-pair")}
     assert names >= {f"{pair}-{isa}" for isa in both for pair in ("additions", "atomic-between-ll-and-sc")}
+    compared = {"m68k", "s390x", "sparc", "xtensa"}
+    assert names >= {f"one-location-against-{what}-{isa}" for isa in compared for what in ("one", "store")}
     assert names >= {f"swap-against-store-{isa}" for isa in both | {"sparc"}} | {"exchanges-sparc", "additions-s390x"}
 
 

@@ -256,6 +256,14 @@ def test_each_view_has_each_cell_that_was_found_or_differs(found, capsys):
     assert shown.to_svg().count("<rect") == len(shown.cells) + 1
 
 
+def test_a_cell_of_the_drawing_leads_to_its_line_on_the_page_and_nowhere_else(found):
+    page = found.to_html()
+    lines = re.findall('<tr id="(.*?)">', page)
+    assert re.findall('href="#(.*?)"', page) == lines
+    assert len(set(lines)) == len(found.cells)
+    assert "href" not in found.to_svg()
+
+
 def test_the_style_of_the_drawing_changes_nothing_around_it(found):
     style = re.search("<style>(.*?)</style>", found.to_svg(), re.DOTALL)[1]
     rules = re.sub(r"@media \([^)]*\)\{", "", style)

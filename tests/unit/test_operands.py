@@ -45,7 +45,7 @@ def variants(row: Row):
 
 def accepted(isa: str, item: Ins) -> Program | None:
     try:
-        return Program("one", isa=isa, threads=[[ins("mov", 1, into="r"), item]])
+        return Program("one", isa=isa, threads=[[ins("mov", 1, into="r"), item]], handler=[])  # for `signal`
     except UsageError:
         return None
 

@@ -10,6 +10,7 @@ from exhaustive.test_sections import assert_each_trace_once
 import simaie
 from simaie import GuestFault, Machine, Program, ins
 from simaie.errors import NotModelledError, ProgramTextError, UsageError
+from simaie.guest.cut import Cut, without
 from simaie.guest.text import parse_program, program_code, program_text
 from simaie.op import Kind
 
@@ -19,8 +20,8 @@ ABA = [ins("str_", X, 7), ins("str_", X, 0)]
 ALONE = Program("alone", isa="aarch64", threads=[PAIR], init={X: 0}, handler=ABA)
 
 
-def machine(scheme="cas", signals=1, times=0, kills=0, host="sc"):
-    options = {"scheme": scheme, "times": times, "signals": signals, "kills": kills, "vcpus": "0"}
+def machine(scheme="cas", signals=1, times=0, kills=0, host="sc", before="*"):
+    options = {"scheme": scheme, "times": times, "signals": signals, "kills": kills, "vcpus": "0", "before": before}
     return Machine(("interrupted", options), address_bits=12, host=host)
 
 
@@ -69,6 +70,41 @@ def test_signals_exceptions_and_kills_are_told_apart():
 def test_hosts_that_reorder_run_handlers(host):
     assert explored(ALONE, host=host).statistics.executions == 4
     assert explored(ALONE, host=host, scheme="cas:on_exception=leave").verdict == "violated"
+
+
+@pytest.mark.parametrize(("before", "executions"), [("stxr", 2), ("*xr", 3), ("thread-exit", 2), ("nothing", 1)])
+def test_signals_arrive_only_where_a_pattern_lets_them(before, executions):
+    assert explored(ALONE, before=before).statistics.executions == executions
+
+
+LOCK = [ins("label", "taken"), ins("swp", X, 1, into=".old"), ins("cbnz", ".old", "taken"), ins("str_", X, 0)]
+
+
+def test_a_lock_that_is_waited_for_can_be_proved_if_no_signal_arrives_in_the_loop():
+    """The signal arrives or not, with the lock held. A handler that waits for that lock waits for ever."""
+    threads = [LOCK, LOCK]
+    program = Program("lock", isa="aarch64", threads=threads, init={X: 0}, handler=[ins("str_", Y, 1)])
+    report = explored(program, before="str")
+    assert (report.verdict, report.complete, report.statistics.executions) == ("holds", True, 2 * 6)
+    program = Program("deadlock", isa="aarch64", threads=threads, init={X: 0}, handler=LOCK)
+    report = explored(program, before="str")
+    assert report.complete
+    assert {each.kind for failure in report.kept for each in failure.findings} == {"livelock"}
+
+
+@pytest.mark.parametrize("as_data", [True, False])
+def test_a_guest_signals_itself(as_data):
+    """The reservation is cleared as by a signal that arrives; no decision is needed."""
+    thread = [PAIR[0], ins("signal"), PAIR[1]] if as_data else itself
+    for scheme, verdict in (("cas", "holds"), ("cas:on_exception=leave", "violated")):
+        report = simaie.explore(guest(thread, ABA), Machine(scheme, address_bits=12), scheduler="dpor")
+        assert (report.verdict, report.statistics.executions) == (verdict, 1)
+
+
+async def itself(cpu):
+    await cpu.ldxr(X)
+    await cpu.signal()
+    await cpu.stxr(X, 9)
 
 
 async def joins(cpu):
@@ -176,6 +212,35 @@ def test_a_failure_replays_on_both_drivers_and_in_parallel(tmp_path):
     assert sum(event.value for event in replayed.trace.events if event.op.kind is Kind.CHOICE) == 1
 
 
+@pytest.mark.parametrize(("scheme", "verdict"), [("cas", "holds"), ("cas:on_exception=leave", "violated")])
+def test_the_architecture_with_which_outcomes_are_compared_has_the_same_signals(scheme, verdict):
+    """The value that the handler leaves is lost if the store-conditional succeeds across it."""
+    handler = [ins("ldr", X, into="h"), ins("str_", Y, 1)]
+    pair = [*PAIR, ins("ldr", Y, into="seen"), ins("reg_sub", 1, "f", into="stored")]
+    program = Program("compared", isa="aarch64", threads=[pair], init={X: 0}, handler=handler)
+    options = {"scheme": scheme, "times": 0, "signals": 1, "before": "stxr"}
+    comparison = simaie.compare(program, ("interrupted", options))
+    assert comparison.verdict == verdict
+    assert "spuriously" in comparison.model_note
+    assert simaie.compare(program, ("interrupted", {"scheme": "cas", "times": 0, "kills": 1})).verdict == "holds"
+
+
+def test_parts_of_functions_take_exceptions_and_signals():
+    """The part without the load between the pair; instructions of the handler count as they run."""
+    program = guest(loads_in_between, ABA)
+    for gone, verdict in (((1,), "violated"), ((2,), "violated"), ((0, 1), "holds")):
+        part = without(program, [Cut.of(0, gone)])
+        report = explored(part, scheme="cas:on_exception=leave")
+        assert (report.verdict, report.complete) == (verdict, True)
+
+
+async def loads_in_between(cpu):
+    await cpu.ldxr(X)
+    await cpu.load(Y)
+    await cpu.exception()
+    await cpu.stxr(X, 9)
+
+
 def test_a_handler_is_a_column_of_the_text():
     text = program_text(ALONE)
     read = parse_program(text)
@@ -196,6 +261,8 @@ def test_a_program_without_a_handler_cannot_be_signalled():
     program = Program("alone", isa="aarch64", threads=[PAIR], init={X: 0})
     with pytest.raises(UsageError, match="handler"):
         explored(program)
+    with pytest.raises(UsageError, match="handler"):
+        explored(Program("itself", isa="aarch64", threads=[itself]), signals=0)
     assert explored(program, signals=0).verdict == "holds"
     with pytest.raises(UsageError, match="the handler of program"):
         Program("alone", isa="aarch64", threads=[PAIR], handler=7)

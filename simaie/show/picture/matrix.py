@@ -39,8 +39,14 @@ _STYLE = """.mx text{font:12px ui-monospace,"SF Mono","DejaVu Sans Mono",Menlo,C
 """
 
 
-def matrix_svg(matrix: Matrix) -> str:
-    """Return the drawing: a table for each host, a row for each scheme, a column for each class."""
+def matrix_svg(matrix: Matrix, *, links: bool = False) -> str:
+    """Return the drawing: a table for each host, a row for each scheme, a column for each class.
+
+    Args:
+        matrix: The matrix.
+        links: Whether each cell is a link to its line on the page that has the drawing.
+    """
+    places = {id(cell): number for number, cell in enumerate(matrix.cells)} if links else {}
     holes = [hole for hole in Hole if any(cell.hole is hole for cell in matrix.cells)]
     names = max((len(clean(cell.scheme)) for cell in matrix.cells), default=0)
     left = _PAD + names * _CHAR + 8
@@ -54,7 +60,7 @@ def matrix_svg(matrix: Matrix) -> str:
             parts.append(_head(left + (column + 0.6) * _CELL, y - 6, hole))
         for scheme, of_scheme in by_scheme(cells).items():
             parts.append(text(_PAD, y + 15, clean(scheme)))
-            parts += _cells(left, y, holes, of_scheme)
+            parts += _cells(left, y, holes, of_scheme, places)
             y += _CELL
     parts.append(text(_PAD, y + 24, _legend(matrix), "mx-dim"))
     size = f'width="{width:.0f}" height="{y + 38:.0f}" viewBox="0 0 {width:.0f} {y + 38:.0f}"'
@@ -77,7 +83,9 @@ def _head(x: float, y: float, hole: Hole) -> str:
     )
 
 
-def _cells(left: float, y: float, holes: Sequence[Hole], cells: Mapping[Hole, Cell]) -> Iterator[str]:
+def _cells(
+    left: float, y: float, holes: Sequence[Hole], cells: Mapping[Hole, Cell], places: Mapping[int, int]
+) -> Iterator[str]:
     for column, hole in enumerate(holes):
         cell = cells.get(hole)
         if cell is None:
@@ -85,7 +93,8 @@ def _cells(left: float, y: float, holes: Sequence[Hole], cells: Mapping[Hole, Ce
         x, name = left + column * _CELL, _CLASSES[cell.result] + (" mx-differs" if cell.differs else "")
         box = rect(x + 1, y + 1, _CELL - 2, _CELL - 2, name=name, more=' rx="3"')
         sign = text(x + _CELL / 2, y + 15, _SIGNS[cell.result], anchor="middle")
-        yield f"<g><title>{escape(_said(cell))}</title>{box}{sign}</g>"
+        drawn = f"<g><title>{escape(_said(cell))}</title>{box}{sign}</g>"
+        yield f'<a href="#{_LINE}{places[id(cell)]}">{drawn}</a>' if places else drawn
 
 
 def _said(cell: Cell) -> str:
@@ -94,10 +103,13 @@ def _said(cell: Cell) -> str:
     return clean("; ".join([*lines, *filter(None, (cell.reason, cell.command))]))
 
 
+#: What the name of a cell's line on the page begins with.
+_LINE = "cell-"
 _PAGE_STYLE = """:root{color-scheme:light dark}
 body{font:15px/1.45 system-ui,sans-serif;margin:1.2em}
 table{border-collapse:collapse;font-size:13px}td,th{text-align:left;vertical-align:top;padding:2px 10px 2px 0}
 .figure{overflow-x:auto}code{overflow-wrap:anywhere}
+thead th{position:sticky;top:0;background:Canvas}tr{scroll-margin-top:3em}tr:target{background:Mark;color:MarkText}
 """
 _BODY = """<h1>Schemes and classes of violations</h1>
 <p>{title}</p>
@@ -115,19 +127,19 @@ def matrix_page(matrix: Matrix) -> str:
     classes = [hole for hole in Hole if any(cell.hole is hole for cell in matrix.cells)]
     body = _BODY.format(
         title=escape(str(matrix)),
-        drawing=matrix_svg(matrix),
+        drawing=matrix_svg(matrix, links=True),
         classes="".join(f"<tr><td><code>{hole}</code></td><td>{escape(hole.meaning)}</td></tr>" for hole in classes),
         heads="".join(f"<th>{name}</th>" for name in _HEADS),
-        rows="".join(map(_row, matrix.cells)),
+        rows="".join(_row(number, cell) for number, cell in enumerate(matrix.cells)),
     )
     return html_page(str(matrix), _PAGE_STYLE, body)
 
 
-def _row(cell: Cell) -> str:
+def _row(number: int, cell: Cell) -> str:
     last = f"<code>{escape(clean(cell.command))}</code>" if cell.command else escape(clean(cell.reason))
     words = (
         cell.scheme, str(cell.hole), cell.host, cell.text, cell.level, f"{cell.executions:,}", str(cell.steps or ""),
         f"{cell.seconds:.2f}",
     )  # fmt: skip
     shown = "".join(f"<td>{escape(clean(each))}</td>" for each in words)
-    return f"<tr>{shown}<td>{last}</td></tr>"
+    return f'<tr id="{_LINE}{number}">{shown}<td>{last}</td></tr>'
