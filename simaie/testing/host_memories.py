@@ -4,7 +4,8 @@ It checks the laws of every memory model, whatever it reorders. A vCPU alone see
 other vCPU sees a store before it has drained. An operation that carries a barrier waits for the vCPU's own buffers, and
 stopping the world waits for all buffers. All executions of the classic litmus tests keep the orders that
 `HostMemory.order` promises, and those that a fence asks for. Ordered accesses, atomics, mutexes and reservations work
-on every memory, and a vCPU can sleep until it loses a reservation. Passing proves nothing about what a memory should reorder.
+on every memory, and a vCPU can sleep until it loses a reservation. Passing proves nothing about what a memory should
+reorder.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def test_both_outcomes_of_a_compare_and_swap_are_steps_of_their_own():
 
 
 def test_an_outcome_that_no_execution_has_is_named():
-    """Alone, the compare-and-swap always swaps, and nobody meets."""
+    """Alone, the compare-and-swap always swaps, and no other instruction is there."""
     coverage, report = covered(program([LINK, STORE]))
     assert coverage.never_ran == ("strex: cas not swapped",)
     assert (coverage.met, coverage.never_met) == ((), ())
@@ -47,7 +47,7 @@ def test_an_outcome_that_no_execution_has_is_named():
 
 
 def test_the_branches_of_aie_are_named():
-    """One vCPU finds no other in the tree, and no one who has taken its reservation."""
+    """One vCPU finds no other in the tree, and keeps its reservation."""
     coverage, _ = covered(program([LINK, STORE]), "aie-rfc")
     assert {"ldrex: cas radix not swapped", "strex: test set no"} <= set(coverage.never_ran)
     coverage, _ = covered(program([LINK, STORE], [LINK, STORE]), "aie-rfc")
@@ -63,7 +63,7 @@ def test_pairs_meet_in_the_orders_that_were_run():
     assert set(one.never_met) == {("ldrex", "str"), ("str", "ldrex"), ("str", "strex")}
 
 
-def test_loads_and_other_bytes_meet_nobody():
+def test_loads_and_other_bytes_meet_nothing():
     loads = program([ins("ldr", X)], [ins("ldr", X)], [ins("str_", X + 4, 1)])
     coverage, _ = covered(loads)
     assert (coverage.met, coverage.never_met) == ((), ())
