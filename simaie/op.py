@@ -105,7 +105,7 @@ class Role(StrEnum):
     SWITCH = "swp-switch"  # whether plain stores have to look for entries
     PAGE = "pte"  # an entry of the guest's page table
     SLEEP = "sleep"  # what ends sleeps: whether a futex woke a vCPU an odd number of times, or flags of wake-ups
-    VCPU = "vcpu"  # a vCPU that guest threads share: who has it, and what the scheme keeps for it
+    VCPU = "vcpu"  # a vCPU that guest threads share: which one has it, and what the scheme keeps for it
     TRANSACTIONS = "transactions"  # the host's transactions that run; in one, stores are deferred until it commits
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from simaie.engine.meetings import Meetings
 from simaie.engine.memo.walked import Covered
 from simaie.exploration.canonical import trace_digest
 from simaie.exploration.estimates import Interval, new_probability
@@ -59,6 +60,11 @@ class Coverage(msgspec.Struct, frozen=True):
             pair. The curve flattens when little is left unseen.
         counts: What `traces` counts: ``"traces"`` or ``"graphs"``.
         since_new: The number of counted executions after the last one that showed a new trace.
+        steps: The steps of the scheme's helpers that ran, by guest instruction, with their outcomes, as far as traces
+            were counted (see `simaie.engine.meetings`).
+        never_ran: Those that ran with another outcome only.
+        met: The pairs of guest instructions of different vCPUs that met in RAM, the earlier one first.
+        never_met: The pairs that access the same bytes, and did not meet in this order.
     """
 
     traces: int
@@ -72,6 +78,10 @@ class Coverage(msgspec.Struct, frozen=True):
     growth: tuple[tuple[int, int], ...] = ()
     counts: str = "traces"
     since_new: int = 0
+    steps: tuple[str, ...] = ()
+    never_ran: tuple[str, ...] = ()
+    met: tuple[tuple[str, str], ...] = ()
+    never_met: tuple[tuple[str, str], ...] = ()
 
 
 def is_sampling(scheduler: Scheduler) -> bool:
@@ -105,6 +115,7 @@ class CoverageCollector:
         self._preemptions = self._most = 0
         self._growth: list[tuple[int, int]] = []
         self._stride = 1
+        self._meetings = Meetings()
 
     @property
     def has_probes(self) -> bool:
@@ -125,12 +136,16 @@ class CoverageCollector:
         self._preemptions += preemptions
         self._most = max(self._most, preemptions)
         if self._complete and not trace.truncated and trace.ending is not Ending.PRUNED:
-            self._count(trace_digest(trace))
+            digest = trace_digest(trace)
+            if digest not in self._seen:
+                self._meetings.look_at(trace.events)
+            self._count(digest)
 
     def merge(self, later: Covered) -> None:
         """Count executions that come after those so far."""
         self._preemptions += later.preemptions
         self._most = max(self._most, later.most_preemptions)
+        self._meetings.merge(later.met)
         for digest in later.digests:
             if not self._complete:
                 break
@@ -170,6 +185,10 @@ class CoverageCollector:
             growth=tuple(dict.fromkeys([*self._growth, final])) if self._traced else (),
             counts=self._counts,
             since_new=self._traced - self._newest,
+            steps=tuple(map(str, self._meetings.steps)),
+            never_ran=tuple(map(str, self._meetings.never_ran)),
+            met=self._meetings.met,
+            never_met=self._meetings.never_met,
         )
 
 
@@ -190,7 +209,7 @@ class CoverageRecorder(CoverageCollector):
 
     def take(self) -> Covered:
         """Return what was recorded, and begin anew."""
-        taken = Covered(self._digests, self._preemptions, self._most)
+        taken = Covered(self._digests, self._preemptions, self._most, self._meetings.take())
         self._digests, self._preemptions, self._most = array("Q"), 0, 0
         return taken
 

@@ -9,13 +9,13 @@ A *switch* is a slice of another guest thread than the last one. It is an except
 `exception` runs: the emulator drops the reservation, or forgets to. Then, with `clears`, the operating system drops the
 reservation itself (CLREX, a store-conditional to a word of its own), as most of them do.
 
-A guest thread gives the vCPU up before it sleeps, waits or pauses, and when it ends. Its slice is then over.
+A guest thread leaves the vCPU before it sleeps, waits or pauses, and when it ends. Its slice is then over.
 
-The vCPU is a mutex and a cell. The cell holds who had the vCPU last, and what the scheme kept for it. Both are
-operations, so that searches need not know about guest threads.
+The vCPU is a mutex and a cell. The cell holds which guest thread had the vCPU last, and what the scheme kept for it.
+Both are used by operations, so that searches need not know about guest threads.
 
 Deviations: a switch never comes inside a guest instruction (add `interrupted` for exceptions there). A spawned thread
-gets a vCPU of its own. On a host with store buffers a guest thread gives up the vCPU only after its stores have left
+gets a vCPU of its own. On a host with store buffers a guest thread leaves the vCPU only after its stores have left
 the buffer, as behind the fence of a context switch. Spin loops of guest threads that share a vCPU are not cut: each
 switch is news.
 """
@@ -137,7 +137,7 @@ class TimeSliced(Scheme):
 
     @property
     def has_thread_exit(self) -> bool:
-        """True: at its end a guest thread gives the vCPU up."""
+        """True: at its end a guest thread leaves the vCPU."""
         return True
 
 

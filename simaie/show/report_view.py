@@ -25,6 +25,7 @@ MOST_OUTCOMES = 20
 MOST_FAILURES = 10
 MOST_SIGNATURES = 20
 MOST_GOALS = 20
+MOST_MISSED = 8
 
 VERDICT_STYLE = {
     Verdict.HOLDS: "bold green",
@@ -93,6 +94,7 @@ def _figures(report: Report, timed: bool) -> Iterator[Text]:
         yield _dim(figures.processes_note)
     if figures.coverage is not None:
         yield _dim("; ".join(_covered(figures.coverage)))
+        yield from _never(figures.coverage)
     if timed and (left := report.seconds_left) is not None:
         yield _dim(f"at this rate about {rough(left)} s are left")
     if figures.failure_rate is not None and report.failing:
@@ -110,6 +112,20 @@ def _goals(report: Report) -> Iterator[Text]:
         yield line.append(f" (reached in {_count(goal.reached, 'execution')})" if goal.reached else "", "dim")
     if len(unmet) > MOST_GOALS:
         yield _dim(f"... and {_count(len(unmet) - MOST_GOALS, 'more goal')} that never happened")
+
+
+def _never(coverage: Coverage) -> Iterator[Text]:
+    """Yield what no execution covered of the scheme, and how much was covered."""
+    if not coverage.steps:
+        return
+    pairs = f"{_count(len(coverage.met), 'pair')} of guest instructions met"
+    yield _dim(f"{_count(len(coverage.steps), 'step')} of the scheme's helpers ran; {pairs}")
+    missed = [("never ran: ", step) for step in coverage.never_ran]
+    missed += [("never met: ", f"{one} before {two}") for one, two in coverage.never_met]
+    for label, what in missed[:MOST_MISSED]:
+        yield Text(label, "yellow").append(clean(what))
+    if len(missed) > MOST_MISSED:
+        yield _dim(f"... and {len(missed) - MOST_MISSED:,} more that never ran or met")
 
 
 def _covered(coverage: Coverage) -> Iterator[str]:

@@ -4,7 +4,8 @@ It checks the laws of every memory model, whatever it reorders. A vCPU alone see
 other vCPU sees a store before it has drained. An operation that carries a barrier waits for the vCPU's own buffers, and
 stopping the world waits for all buffers. All executions of the classic litmus tests keep the orders that
 `HostMemory.order` promises, and those that a fence asks for. Ordered accesses, atomics, mutexes and reservations work
-on every memory. Passing proves nothing about what a memory should reorder.
+on every memory, and a vCPU can sleep until it loses a reservation. Passing proves nothing about what a memory should
+reorder.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from simaie.op import Function, Kind, Op, Order
 from simaie.prng import Random
 from simaie.protocols import HostMemory
 from simaie.testing.host_litmus import ALWAYS, CLASSIC, HostTest, shows
-from simaie.testing.host_waiting import check_update, check_waiting, waits_for_own_stores
+from simaie.testing.host_waiting import check_update, check_waiting, check_watching, waits_for_own_stores
 
 __all__ = ["check_host_memory"]
 
@@ -56,6 +57,7 @@ def _check(factory: HostMemoryFactory, rounds: int) -> None:
         _check_alone(factory(endian), ScMemory(endian), Random(seed))
     check_waiting(partial(factory, "little"))
     check_update(factory("little"))
+    check_watching(factory("little"))
     for test in CLASSIC:
         _check_order(factory, test)
     for test in ALWAYS:

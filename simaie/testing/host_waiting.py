@@ -14,11 +14,12 @@ from simaie.host.host import Host, Mutex
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import HostMemory
 
-__all__ = ["check_update", "check_waiting", "waits_for_own_stores"]
+__all__ = ["check_update", "check_waiting", "check_watching", "waits_for_own_stores"]
 
 _X, _Y = 0x100, 0x200
-_ME = "first"
+_ME, _OTHER = "first", "second"
 _SAME = Function("the same", lambda value: value)
+_LOST = Function("a lost reservation", lambda seen: not seen[0])
 _PUT = Function("put 1", lambda value: (1, None))
 _CARRY_A_BARRIER = frozenset(
     {
@@ -93,3 +94,26 @@ def check_update(memory: HostMemory) -> None:
     except SchemeError:
         return
     assert not memory.enabled(_ME, update), "an UPDATE overtakes the vCPU's own buffered store to its cell"
+
+
+def check_watching(memory: HostMemory) -> None:
+    """Assert that a vCPU can sleep until it loses its reservation: by an AWAIT of a STORE_CONDITIONAL.
+
+    This asks whether the store-conditional would store. It stores nothing, and leaves the reservation as it is.
+    """
+    link, store = Op(Kind.LOAD_LINKED, None, _X, 4), Op(Kind.STORE_CONDITIONAL, None, _X, 4, 7)
+    sleep = Op(Kind.AWAIT, value=(store,), function=_LOST)
+    assert memory.enabled(_ME, sleep), f"{sleep} of a vCPU without a reservation does not end"
+    memory.perform(_ME, link)
+    for _ in range(2):
+        assert not memory.enabled(_ME, sleep), f"{sleep} ends although the reservation is not lost"
+    assert memory.read(_X, 4) == 0, f"{sleep} stores"
+    assert memory.perform(_ME, store) == 1, f"{sleep} loses the reservation, so that {store} fails"
+    memory.perform(_ME, link)
+    memory.perform(_OTHER, memory.admit(Op(Kind.STORE, None, _X, 4, 5)))
+    while left := list(memory.drains(_OTHER)):
+        memory.drain(_OTHER, left[0][0])
+    assert memory.enabled(_ME, sleep), f"{sleep} does not end although another vCPU stored to the reserved bytes"
+    seen = memory.perform(_ME, sleep)
+    assert seen == (0,), f"{sleep} returns {seen!r}, and not the tuple of what it saw"
+    assert memory.read(_X, 4) == 5, f"{sleep} stores"

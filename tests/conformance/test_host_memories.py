@@ -216,6 +216,41 @@ class UpdatesOverStores(TsoMemory):
         return ScMemory.perform(self, actor, op) if op.kind is Kind.UPDATE else super().perform(actor, op)
 
 
+class StoresWhenAsked(TsoMemory):
+    """A sleep that asks for a reservation stores."""
+
+    def _part(self, actor, part):
+        if part.kind is not Kind.STORE_CONDITIONAL:
+            return super()._part(actor, part)
+        stored = self._would_store(actor, part)
+        if stored:
+            self.ram.write(part.address, part.width, part.value)
+        return stored
+
+
+class LosesWhenAsked(PsoMemory):
+    """A sleep that asks for a reservation ends it."""
+
+    def _would_store(self, actor, op):
+        held = super()._would_store(actor, op)
+        self.reservations.pop(actor, None)
+        return held
+
+
+class SleepsOn(ScMemory):
+    """A sleep does not notice that its reservation is lost."""
+
+    def _would_store(self, actor, op):
+        return int(actor in self.reservations)
+
+
+class WakesAtOnce(ScMemory):
+    """A sleep ends although the reservation holds."""
+
+    def _would_store(self, actor, op):
+        return 0
+
+
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
@@ -240,10 +275,14 @@ class UpdatesOverStores(TsoMemory):
         (LocksForTwo, "unlocked by a vCPU"),
         (WaitsInRam, "await"),
         (ReservesInRam, "load-linked"),
-        (KeepsReservations, "store-conditional"),
+        (KeepsReservations, "reserved bytes"),
         (StoresConditionallyAlways, "store-conditional"),
         (DrainsTheOther, "another vCPU"),
         (IncrementsTwice, "program order"),
+        (StoresWhenAsked, "await .* stores"),
+        (LosesWhenAsked, "although the reservation is not lost"),
+        (SleepsOn, "although another vCPU stored"),
+        (WakesAtOnce, "although the reservation is not lost"),
     ],
 )
 def test_a_broken_memory_does_not_pass(broken, reason):

@@ -147,7 +147,7 @@ def test_a_thread_or_a_block_that_is_to_end_and_need_not_is_violated(server, cli
     assert "eventually" in {finding.kind for finding in proof.failure.findings}
 
 
-def test_a_block_that_stays_open_is_found_where_everybody_changes_memory():
+def test_a_block_that_stays_open_is_found_where_all_change_memory():
     """On the cycle both threads write, so that without the block it may be work without an end."""
 
     async def tries(cpu):

@@ -55,7 +55,7 @@ def explored(case, scheme, tries, scheduler, executions):
 
 
 def is_proved(case, scheme, tries, most):
-    """Whether all executions are known, at most so many, and none fails."""
+    """Whether all executions are known, at most `most`, and none fails."""
     report = explored(case, scheme, tries, "dpor", most)
     return report.complete and report.verdict == "holds"
 

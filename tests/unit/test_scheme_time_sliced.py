@@ -1,4 +1,4 @@
-"""Several guest threads on one vCPU: who has it, what a switch does to a reservation, and when that is a livelock."""
+"""Several guest threads on one vCPU: which one has it, what a switch does to a reservation, and when none gets on."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_only_the_threads_that_match_share_a_vcpu():
 
 
 def test_a_switch_never_comes_inside_a_guest_instruction():
-    """The helper of a locked instruction is several steps, and nobody else of the vCPU steps in between."""
+    """The helper of a locked instruction is several steps, and no other thread of the vCPU steps in between."""
     prog = program([ins("lock_xadd", X, 1)], [ins("lock_xadd", X, 1)], isa="x86", final=lambda state: state[X] == 2)
     for scheme, verdict in (("none", "holds"), ("aie-rfc", "holds")):
         report = explored(prog, f"scheme={scheme}")
@@ -230,7 +230,7 @@ def test_the_livelock_is_found_by_dfs_and_replays():
     assert simaie.replay(report.kept[0]).trace.digest == report.kept[0].trace.digest
 
 
-# -- who runs --------------------------------------------------------------------------------------------
+# -- which thread runs --------------------------------------------------------------------------------------------
 
 
 def test_trio_and_several_processes_find_the_same(tmp_path):

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from simaie.engine.meetings import Meetings, Met
 from simaie.trace import Event, Outcome
 
 __all__ = ["Covered", "Needed", "PathCoverage", "Walked"]
@@ -40,11 +41,13 @@ class Covered(msgspec.Struct, frozen=True):
         digests: The digest of the trace of each execution that counts, in order.
         preemptions: The number of preemptions.
         most_preemptions: The largest number of preemptions in one execution.
+        met: What they covered of the scheme.
     """
 
     digests: array[int]
     preemptions: int
     most_preemptions: int
+    met: Met = Met()
 
 
 class Walked(NamedTuple):
@@ -78,6 +81,7 @@ class PathCoverage:
         self._digest = digest
         self._known: dict[tuple[Event, ...], int] | None = {}  # by path, as long as paths repeat; events have identity
         self._repeated = 0
+        self._meetings = Meetings()
         self.begin()
 
     def begin(self) -> None:
@@ -93,17 +97,19 @@ class PathCoverage:
 
     def covered(self) -> Covered:
         """Return the coverage of the walks since `begin`."""
-        return Covered(self._digests, self._preemptions, self._most)
+        return Covered(self._digests, self._preemptions, self._most, self._meetings.take())
 
     def _digest_of(self, path: Sequence[Event]) -> int:
         known = self._known
         if known is None:
+            self._meetings.look_at(path)
             return self._digest(path)
         key = tuple(path)
         found = known.get(key)
         if found is not None:
             self._repeated += 1
             return found
+        self._meetings.look_at(path)
         found = self._digest(path)
         if len(known) < _MOST_KNOWN:
             known[key] = found
