@@ -137,6 +137,21 @@ def test_a_failure_before_a_store_that_feeds_a_load_is_tried_once(name):
     assert len(found) == len(set(found)) == count
 
 
+def test_a_store_that_is_ordered_behind_a_cas_which_stores_feeds_it_so_that_it_fails():
+    """Its store is a release, behind which the acquiring CAS is ordered: only as long as it stores."""
+    compare("aarch64", "armv8", [3437])
+
+
+@pytest.mark.xfail(strict=True, reason="a CAS that fails is not kept where its store would be")
+def test_a_cas_that_fails_is_kept_where_its_store_would_be():
+    threads = [
+        [ins("str_", Y, 1), ins("cas", X, 0, 1, into="r")],
+        [ins("cas", Y, 1, 1, into="r", order="l"), ins("cas", X, 0, 1, into="s", order="a")],
+    ]
+    search, found = searched(Program("kept", isa="aarch64", threads=threads), machine_of("armv8"))
+    assert set(found) == enumerated(search, (0, 1))
+
+
 def test_a_store_conditional_that_later_accesses_of_its_place_were_told_of_stores_again():
     compare("riscv", "rvwmo", [1199])
 
