@@ -102,7 +102,7 @@ def compare(isa, host, seeds):
 
 
 def has_rare_pair(program):
-    """Whether a graph may come twice, which costs time only: with store-conditionals, whose failures are tried too."""
+    """Whether a graph may come twice on rvwmo, which costs time only: with store-conditionals, which may fail."""
     return any(code.name in ("sc", "stxr", "stlxr") for thread in program.threads for code in thread)
 
 
@@ -112,6 +112,44 @@ def test_the_search_finds_each_graph_that_the_model_allows(isa, host):
     compared, twice = compare(isa, host, range(40))
     assert compared > 20
     assert all(has_rare_pair(program) for program in twice)
+    assert not twice or host == "rvwmo"
+
+
+ARM_PAIR = [ins("ldxr", Y, into="r"), ins("stxr", Y, 1, into="s")]
+RISCV_PAIR = [ins("lr", Y, width=4, into="r"), ins("sc", Y, 1, width=4, into="s")]
+#: By what comes before a store to X, next to a load of X: the number of graphs. Each failure was tried once more before.
+FAILURES = {
+    "a release": ("armv8", [*ARM_PAIR, ins("stlr", X, 1)], 4),
+    "a full barrier": ("armv8", [*ARM_PAIR, ins("dmb"), ins("str_", X, 1)], 4),
+    "a barrier of stores": ("armv8", [*ARM_PAIR, ins("dmb", option="ishst"), ins("str_", X, 1)], 4),
+    "two pairs": ("armv8", [*ARM_PAIR, *ARM_PAIR, ins("stlr", X, 1)], 8),
+    "a fence": ("rvwmo", [*RISCV_PAIR, ins("fence"), ins("sw", X, 1)], 4),
+    "an acquire": ("rvwmo", [*RISCV_PAIR[:1], ins("sc", Y, 1, width=4, aq=1, rl=1), ins("sw", X, 1)], 4),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_failure_before_a_store_that_feeds_a_load_is_tried_once(name):
+    host, code, count = FAILURES[name]
+    isa, load = ("aarch64", "ldr") if host == "armv8" else ("riscv", "lw")
+    program = Program(name, isa=isa, threads=[[ins(load, X, into="t")], code])
+    found = searched(program, machine_of(host))[1]
+    assert len(found) == len(set(found)) == count
+
+
+def test_a_store_that_is_ordered_behind_a_cas_which_stores_feeds_it_so_that_it_fails():
+    """Its store is a release, behind which the acquiring CAS is ordered: only as long as it stores."""
+    compare("aarch64", "armv8", [3437])
+
+
+@pytest.mark.xfail(strict=True, reason="a CAS that fails is not kept where its store would be")
+def test_a_cas_that_fails_is_kept_where_its_store_would_be():
+    threads = [
+        [ins("str_", Y, 1), ins("cas", X, 0, 1, into="r")],
+        [ins("cas", Y, 1, 1, into="r", order="l"), ins("cas", X, 0, 1, into="s", order="a")],
+    ]
+    search, found = searched(Program("kept", isa="aarch64", threads=threads), machine_of("armv8"))
+    assert set(found) == enumerated(search, (0, 1))
 
 
 def test_a_store_conditional_that_later_accesses_of_its_place_were_told_of_stores_again():
@@ -123,7 +161,8 @@ def test_a_store_conditional_that_later_accesses_of_its_place_were_told_of_store
 def test_the_search_finds_each_graph_of_many_programs(isa, host):
     compared, twice = compare(isa, host, range(1000, 1600))
     assert compared > 300
-    assert len(twice) < compared // 20
+    assert len(twice) < compared // 50
+    assert not twice or host == "rvwmo"
 
 
 # -- against other searches, and what each graph keeps ---------------------------------------------------

@@ -16,6 +16,8 @@ from simaie.op import Kind
 
 __all__ = ["carry_dependencies", "past_after"]
 
+#: What later events of any place may be ordered behind, as `Past` names it.
+_BEFORE_LATER = ("everything", "stores", "full", "before_loads", "before_stores", "consistent", "releases")
 _LOAD_LINKED, _STORE_CONDITIONAL = Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL
 
 
@@ -84,8 +86,23 @@ def _conditional_after(label: Label, past: Past, value: Any) -> None:
         if value:
             _add(label, past, event, label.address_of(event))
         told[event.place] = told.get(event.place, 0) | bits
+    if not value:
+        _keep_failure(label, past)
     if not (value and label.model.status_orders):
         past.status |= bits
+
+
+def _keep_failure(label: Label, past: Past) -> None:
+    """Order behind a failure what would be ordered behind the store, so that what comes later keeps both alike.
+
+    Nothing is before the failure in a graph. Hence that adds no order, and the failure is just kept where later events
+    are, as the store is. Without it, a graph that lost the failure would have the store-conditional try once more.
+    """
+    stored, bit = past.copy(), 1 << label.stores[0].index
+    for event in label.stores:
+        _add(label, stored, event, label.address_of(event))
+    for name in _BEFORE_LATER:
+        setattr(past, name, getattr(past, name) | getattr(stored, name) & bit)
 
 
 def _result_of(label: Label) -> int:

@@ -10,7 +10,7 @@ from simaie.host.graph.event import INITIAL, Event, members
 from simaie.host.graph.graph import Graph
 from simaie.host.graph.worlds import section_with
 
-__all__ = ["prefix"]
+__all__ = ["prefix", "prefix_without"]
 
 
 def prefix(graph: Graph, event: int) -> tuple[int, int]:
@@ -24,6 +24,19 @@ def prefix(graph: Graph, event: int) -> tuple[int, int]:
     while more := _writes_of_pairs(graph, wide):
         wide = _with_labels(graph, more, wide)
     return narrow, wide
+
+
+def prefix_without(graph: Graph, event: int, write: int) -> tuple[int, int]:
+    """Return the prefix of an event as it is if a write is not there, behind which some events may be ordered.
+
+    If an event of the prefix reads from the write, then the write is in it nevertheless.
+    """
+    mask, closures = graph.mask, graph.closures
+    graph.mask, graph.closures = mask & ~(1 << write), {}
+    try:
+        return prefix(graph, event)
+    finally:
+        graph.mask, graph.closures = mask, closures
 
 
 def _narrow(graph: Graph, event: int) -> int:

@@ -15,7 +15,7 @@ from typing import Final
 from simaie.host.graph.bounds import highest, lowest, places_for, sources_for
 from simaie.host.graph.event import INITIAL, Event, members
 from simaie.host.graph.graph import Graph, position
-from simaie.host.graph.prefix import prefix
+from simaie.host.graph.prefix import prefix, prefix_without
 
 __all__ = ["NOTHING", "Revisit", "revisits"]
 
@@ -40,11 +40,15 @@ def revisits(graph: Graph, store: Event, *, everything: bool = False) -> Iterato
     if not readers:
         return
     narrow, wide = prefix(graph, store.id)
-    readers &= ~narrow
-    if not readers:
+    free = readers & ~narrow
+    needed_by = dict.fromkeys(members(free), (narrow, wide))
+    if readers & narrow & graph.both and not graph.pieces:
+        needed_by |= _not_writing(graph, store, readers & narrow & graph.both)
+    if not needed_by:
         return
     stamps = {number: stamp for stamp, number in enumerate(graph.added)}
-    for read in sorted(members(readers), key=stamps.__getitem__):
+    for read in sorted(needed_by, key=stamps.__getitem__):
+        narrow, wide = needed_by[read]
         needed = narrow if wide >> read & 1 else wide
         stamp = stamps[read]
         kept = [number for number in graph.added if stamps[number] <= stamp or needed >> number & 1]
@@ -64,6 +68,22 @@ def revisits(graph: Graph, store: Event, *, everything: bool = False) -> Iterato
             each = made.copy()
             each.insert(store, number)
             yield each, read, number
+
+
+def _not_writing(graph: Graph, store: Event, reads: int) -> dict[int, tuple[int, int]]:
+    """Return the prefixes of a store that `reads`, of atomics, are not in once they read from it and do not write.
+
+    What was ordered behind such a write, as behind that of a CAS with release, is not ordered behind the read.
+    """
+    found = {}
+    for read in members(reads):
+        event, write = graph.events[read], graph.events.get(read + 1)
+        assert event.function is not None
+        if write is not None and write.pair == event.index and event.function(store.value) is NOTHING:
+            prefixes = prefix_without(graph, store.id, write.id)
+            if not prefixes[0] >> read & 1:
+                found[read] = prefixes
+    return found
 
 
 def _restricted(graph: Graph, kept: list[int], gone: list[int], read: int, told: int) -> Graph | None:
