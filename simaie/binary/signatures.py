@@ -57,7 +57,7 @@ class Signature(NamedTuple):
     Attributes:
         parameters: The types of its parameters.
         result: The type of its result; None if it returns nothing.
-        fixed: Whether it takes so many arguments and no others: it has a prototype, without an ellipsis.
+        fixed: Whether it takes these arguments and no others: it has a prototype, without an ellipsis.
     """
 
     parameters: tuple[CType, ...]
