@@ -70,10 +70,11 @@ def read_init(arch: Arch, source: Source, span: _Span) -> tuple[InitItem, ...]:
 def read_final(arch: Arch, source: Source, span: _Span) -> Final:
     """Read everything after the program: the question, with what comes before it; the arguments are as above."""
     found = _usual(arch, source, span)
-    if found is None:
-        found = _parsed(arch, source.padded(*span), "final")
-        assert isinstance(found, Final)
-    return found
+    if found is not None:
+        return found
+    parsed = _parsed(arch, source.padded(*span), "final")
+    assert isinstance(parsed, Final)
+    return parsed
 
 
 def _usual(arch: Arch, source: Source, span: _Span) -> Final | None:
@@ -125,7 +126,7 @@ def _pieces(source: Source, start: int, end: int, separator: str) -> Iterator[tu
 def _item(arch: Arch, text: str) -> InitItem | None:
     """Return an item of the initial state, at its position in `text`; None if `text` is no item."""
     found = _tried(arch, text, "init")
-    return found[0] if found else None  # type: ignore[no-any-return]
+    return found[0] if found else None
 
 
 @lru_cache(maxsize=_MOST)
