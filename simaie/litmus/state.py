@@ -69,9 +69,9 @@ def read_init(arch: Arch, source: Source, span: _Span) -> tuple[InitItem, ...]:
 
 def read_final(arch: Arch, source: Source, span: _Span) -> Final:
     """Read everything after the program: the question, with what comes before it; the arguments are as above."""
-    usual = _usual(arch, source, span)
-    if usual is not None:
-        return usual
+    found = _usual(arch, source, span)
+    if found is not None:
+        return found
     parsed = _parsed(arch, source.padded(*span), "final")
     assert isinstance(parsed, Final)
     return parsed

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.benchmark
 
 X, Y = 0x100, 0x200
 TURNS = 9
-RATIO = 2.0  # cost of an execution as a graph against one as an interleaving, at most; 1.3 was measured
+RATIO = 1.5  # cost of an execution as a graph against one as an interleaving, at most; 1.13 was measured
 SCHEME = "aie-rfc:barriers=none,inner_nodes=raced"
 
 

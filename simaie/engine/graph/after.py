@@ -55,6 +55,8 @@ def past_after(label: Label, value: Any) -> Past:
         write = _update_write(label, value) if kind is Kind.UPDATE else label.write(old)
         for event in write.events:
             _add(label, past, event, label.address_of(event))
+        if kind is Kind.CAS and not write.events and len(label.reads) == 1 and not label.layout.has_pieces:
+            _keep_failure(label, past, label.write(op.expected).events)
     elif kind is _STORE_CONDITIONAL:
         _conditional_after(label, past, value)
     else:
@@ -87,19 +89,20 @@ def _conditional_after(label: Label, past: Past, value: Any) -> None:
             _add(label, past, event, label.address_of(event))
         told[event.place] = told.get(event.place, 0) | bits
     if not value:
-        _keep_failure(label, past)
+        _keep_failure(label, past, label.stores)
     if not (value and label.model.status_orders):
         past.status |= bits
 
 
-def _keep_failure(label: Label, past: Past) -> None:
-    """Order behind a failure what would be ordered behind the store, so that what comes later keeps both alike.
+def _keep_failure(label: Label, past: Past, stores: tuple[Event, ...]) -> None:
+    """Order behind a failure what would be ordered behind the stores, so that what comes later keeps both alike.
 
-    Nothing is before the failure in a graph. Hence that adds no order, and the failure is just kept where later events
-    are, as the store is. Without it, a graph that lost the failure would have the store-conditional try once more.
+    A failed store-conditional is an event with nothing before it, and a store of a failed CAS is no event. Hence that
+    adds no order, and the failure is just kept where later events are, as a store is. Without it, a graph that lost
+    the failure would have the store-conditional try once more, and a CAS would not be found to fail.
     """
-    stored, bit = past.copy(), 1 << label.stores[0].index
-    for event in label.stores:
+    stored, bit = past.copy(), 1 << stores[0].index
+    for event in stores:
         _add(label, stored, event, label.address_of(event))
     for name in _BEFORE_LATER:
         setattr(past, name, getattr(past, name) | getattr(stored, name) & bit)

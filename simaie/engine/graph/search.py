@@ -7,8 +7,8 @@ feed. The vCPUs are followed along the memo, so that code of guests and schemes 
 Deviations from TruSt: the prefix follows dependencies and not the program, a vCPU that waits lets others go first, and
 store-conditionals are told again what they were told (`Graph.forced`). Tests compare the graphs with those of other
 searches; they have not been proved to be all, nor to come once. A graph that comes twice costs time, and no verdict.
-A failed store-conditional stays where the store would stay, so that it is not tried once more
-(`simaie.engine.graph.after`). Known to come twice are a few graphs of several pairs of load-linked and
+A failed store-conditional stays where the store would stay, so that it is not tried once more, and so does the read of
+a failed CAS (`simaie.engine.graph.after`). Known to come twice are a few graphs of several pairs of load-linked and
 store-conditional on `rvwmo`, in two of 297 generated programs of `tests/unit/test_graph_enumeration.py`.
 """
 

@@ -77,10 +77,9 @@ def _not_writing(graph: Graph, store: Event, reads: int) -> dict[int, tuple[int,
     """
     found = {}
     for read in members(reads):
-        event, write = graph.events[read], graph.events.get(read + 1)
-        assert event.function is not None
-        if write is not None and write.pair == event.index and event.function(store.value) is NOTHING:
-            prefixes = prefix_without(graph, store.id, write.id)
+        function = graph.events[read].function
+        if function is not None and function(store.value) is NOTHING:
+            prefixes = prefix_without(graph, store.id, read + 1)
             if not prefixes[0] >> read & 1:
                 found[read] = prefixes
     return found
