@@ -23,7 +23,7 @@ import msgspec
 from simaie.op import Kind, Op, Role, owner_of
 from simaie.trace import Event
 
-__all__ = ["Meetings", "Met", "SchemeStep"]
+__all__ = ["MOST_ACCESSES", "Meetings", "Met", "SchemeStep"]
 
 #: Roles of cells whose loads a helper branches on, with what an empty and another value means.
 _FOUND = {
@@ -32,8 +32,9 @@ _FOUND = {
 }  # fmt: skip
 _SWAP, _STORES, _IS = ("not swapped", "swapped"), ("not stored", "stored"), ("no", "yes")
 _OTHER = {a: b for one, two in (_SWAP, _STORES, _IS, *_FOUND.values()) for a, b in ((one, two), (two, one))}
-#: The number of different accesses that are kept, to know which instructions could meet.
-_MOST = 2_000
+#: The number of different accesses from which it is known which instructions could meet. One more is kept, which says
+#: that there were more: which ones come first depends on how the executions are split among processes.
+MOST_ACCESSES = 20_000
 
 
 class SchemeStep(NamedTuple):
@@ -92,7 +93,7 @@ class Meetings:
             if not (event.reads_ram or event.writes_ram or attempts):
                 continue
             access = _Access(op.address, op.width, owner_of(event.actor), name, event.writes_ram or attempts)
-            if len(self._accesses) < _MOST:
+            if len(self._accesses) <= MOST_ACCESSES:
                 self._accesses.add(access)
             for byte in range(op.address, op.address + op.width):
                 before = latest.setdefault(byte, [])
@@ -130,14 +131,20 @@ class Meetings:
         return tuple(sorted(self._pairs))
 
     @property
-    def never_met(self) -> tuple[tuple[str, str], ...]:
-        """The pairs of instructions that could have met in this order, sorted."""
+    def never_met(self) -> tuple[tuple[str, str], ...] | None:
+        """The pairs that could have met in this order, sorted; None after too many different accesses."""
+        if len(self._accesses) > MOST_ACCESSES:
+            return None
+        at: dict[int, set[tuple[str, str, bool]]] = {}
+        for each in self._accesses:
+            for byte in range(each.address, each.address + each.width):
+                at.setdefault(byte, set()).add((each.actor, each.instruction, each.writes))
         could = {
-            (a.instruction, b.instruction)
-            for a, b in product(self._accesses, repeat=2)
-            if a.actor != b.actor and (a.writes or b.writes)
-            and a.address < b.address + b.width and b.address < a.address + a.width
-        }  # fmt: skip
+            (one, two)
+            for accesses in set(map(frozenset, at.values()))
+            for (actor, one, writes), (other, two, also) in product(accesses, repeat=2)
+            if actor != other and (writes or also)
+        }
         return tuple(sorted(could - self._pairs))
 
 

@@ -64,7 +64,8 @@ class Coverage(msgspec.Struct, frozen=True):
             were counted (see `simaie.engine.meetings`).
         never_ran: Those that ran with another outcome only.
         met: The pairs of guest instructions of different vCPUs that met in RAM, the earlier one first.
-        never_met: The pairs that access the same bytes, and did not meet in this order.
+        never_met: The pairs that access the same bytes, and did not meet in this order; None if there were too many
+            different accesses to tell.
     """
 
     traces: int
@@ -81,7 +82,7 @@ class Coverage(msgspec.Struct, frozen=True):
     steps: tuple[str, ...] = ()
     never_ran: tuple[str, ...] = ()
     met: tuple[tuple[str, str], ...] = ()
-    never_met: tuple[tuple[str, str], ...] = ()
+    never_met: tuple[tuple[str, str], ...] | None = ()
 
 
 def is_sampling(scheduler: Scheduler) -> bool:

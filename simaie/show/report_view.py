@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from simaie.engine.meetings import MOST_ACCESSES
 from simaie.exploration.coverage import Coverage
 from simaie.exploration.estimates import Interval
 from simaie.exploration.report import Report
@@ -121,11 +122,13 @@ def _never(coverage: Coverage) -> Iterator[Text]:
     pairs = f"{_count(len(coverage.met), 'pair')} of guest instructions met"
     yield _dim(f"{_count(len(coverage.steps), 'step')} of the scheme's helpers ran; {pairs}")
     missed = [("never ran: ", step) for step in coverage.never_ran]
-    missed += [("never met: ", f"{one} before {two}") for one, two in coverage.never_met]
+    missed += [("never met: ", f"{one} before {two}") for one, two in coverage.never_met or ()]
     for label, what in missed[:MOST_MISSED]:
         yield Text(label, "yellow").append(clean(what))
     if len(missed) > MOST_MISSED:
         yield _dim(f"... and {len(missed) - MOST_MISSED:,} more that never ran or met")
+    if coverage.never_met is None:
+        yield _dim(f"which instructions never met is not known, after more than {MOST_ACCESSES:,} different accesses")
 
 
 def _covered(coverage: Coverage) -> Iterator[str]:

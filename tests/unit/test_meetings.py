@@ -8,6 +8,7 @@ import pytest
 
 import simaie
 from simaie import Machine, Program, ins
+from simaie.engine import meetings
 from simaie.engine.meetings import Meetings
 from simaie.show.report_view import report_view
 
@@ -61,6 +62,16 @@ def test_pairs_meet_in_the_orders_that_were_run():
     one, _ = covered(PAIR, scheduler="scripted:schedule=")
     assert set(one.met) == {("strex", "str")}
     assert set(one.never_met) == {("ldrex", "str"), ("str", "ldrex"), ("str", "strex")}
+
+
+def test_after_too_many_accesses_it_is_not_known_what_never_met(monkeypatch):
+    monkeypatch.setattr(meetings, "MOST_ACCESSES", 3)
+    assert covered(PAIR, scheduler="scripted:schedule=")[0].never_met is not None  # three accesses
+    monkeypatch.setattr(meetings, "MOST_ACCESSES", 2)
+    coverage, report = covered(PAIR)
+    assert coverage.never_met is None
+    assert report.as_dict()["statistics"]["coverage"]["never_met"] is None
+    assert any("not known" in line.plain for line in report_view(report))
 
 
 def test_loads_and_other_bytes_meet_nothing():
