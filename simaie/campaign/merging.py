@@ -121,7 +121,8 @@ def _merge_findings(store: Store, other: Store, number: int, their_number: int, 
         first = min((each["first_shard"], each["first_index"]) for each in (ours, theirs))
         shortest = min(ours, theirs, key=lambda each: (each["length"], each["shard"], each["idx"]))
         store.connection.execute(
-            "UPDATE findings SET count = count + ?, first_shard = ?, first_index = ?, run = iif(? < seen, 0, run),"
+            "UPDATE findings SET count = count + ?, first_shard = ?, first_index = ?,"
+            " run = CASE WHEN ? < seen THEN 0 ELSE run END,"
             " seen = ?, length = ?, shard = ?, idx = ?, summary = ?, command = ?, witness = ?"
             " WHERE finding = ? AND unit = ?",
             (
