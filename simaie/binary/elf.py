@@ -9,7 +9,7 @@ import itertools
 from typing import Any
 
 from simaie.binary.abi import ABIS, EXTERNALS, MIPS_RELEASE_6, Abi
-from simaie.binary.file import MOST_BYTES, elf_file
+from simaie.binary.file import INDIRECT, MOST_BYTES, elf_file
 from simaie.binary.image import Image, Region, Symbol
 from simaie.binary.linking import Linker
 from simaie.binary.objects import link_object
@@ -54,15 +54,17 @@ def _loaded(name: str, content: bytes) -> Image:
     kind = elf["e_type"]
     if kind == "ET_REL":
         made = link_object(name, elf, abi, MOST_BYTES)
-        return Image(name, content, abi, made.constant, made.writable, made.symbols, b"", made.text, made.externals)
+        regions = made.constant, made.writable
+        return Image(name, content, abi, *regions, made.symbols, b"", made.text, made.externals, made.indirect)
     if kind not in _KINDS:
         raise InputError(f"{name}: its type is {kind}, which has no memory image")
     base = BASE if kind == "ET_DYN" else 0
     constant, writable = _regions(name, elf, base)
-    symbols = _symbols(elf, base)
-    linker = Linker(name, elf, abi, base, symbols)
+    symbols, resolvers = _symbols(elf, base)
+    linker = Linker(name, elf, abi, base, symbols, resolvers)
     constant, writable = linker.relocated(constant, writable)
-    return Image(name, content, abi, constant, writable, symbols, _tls(elf), base, linker.externals)
+    symbols.update({each: Symbol(each, linker.chosen(at), 0, True) for each, at in resolvers.items()})
+    return Image(name, content, abi, constant, writable, symbols, _tls(elf), base, linker.externals, linker.indirect)
 
 
 def _abi(name: str, elf: Any) -> Abi:
@@ -140,8 +142,10 @@ def _neighbours(regions: list[Region]) -> list[tuple[Region, Region]]:
     return list(itertools.pairwise(ordered))
 
 
-def _symbols(elf: Any, base: int) -> dict[str, Symbol]:
+def _symbols(elf: Any, base: int) -> tuple[dict[str, Symbol], dict[str, int]]:
+    """Return functions and objects, and the addresses of the resolvers of indirect functions, by name."""
     found: dict[str, Symbol] = {}
+    resolvers: dict[str, int] = {}
     for section_name in (".dynsym", ".symtab"):
         section = elf.get_section_by_name(section_name)
         if section is None or not hasattr(section, "iter_symbols"):
@@ -149,10 +153,11 @@ def _symbols(elf: Any, base: int) -> dict[str, Symbol]:
         for entry in section.iter_symbols():
             kind, name = entry["st_info"]["type"], entry.name
             defined = entry["st_shndx"] != "SHN_UNDEF"
-            if name and defined and (kind in ("STT_FUNC", "STT_OBJECT", "STT_GNU_IFUNC") or name in _ADDRESSES):
-                is_function = kind in ("STT_FUNC", "STT_GNU_IFUNC")
-                found[name] = Symbol(name, entry["st_value"] + base, entry["st_size"], is_function)
-    return found
+            if name and defined and kind in INDIRECT:
+                resolvers[name] = entry["st_value"] + base
+            elif name and defined and (kind in ("STT_FUNC", "STT_OBJECT") or name in _ADDRESSES):
+                found[name] = Symbol(name, entry["st_value"] + base, entry["st_size"], kind == "STT_FUNC")
+    return found, resolvers
 
 
 def _tls(elf: Any) -> bytes:

@@ -9,13 +9,17 @@ from typing import Any
 from simaie.errors import InputError, UsageError
 from simaie.input_file import read_bounded
 
-__all__ = ["MOST_BYTES", "SOURCE_SUFFIX", "CarriedPath", "elf_file", "read_elf"]
+__all__ = ["INDIRECT", "MOST_BYTES", "SOURCE_SUFFIX", "CarriedPath", "elf_file", "read_elf"]
 
 #: The suffix of C files, which are compiled before they are explored.
 SOURCE_SUFFIX = ".c"
 
 #: The largest ELF file that is read, and the most memory that a program may occupy, in bytes.
 MOST_BYTES = 64 << 20
+
+#: The type of the symbol of an indirect function (STT_GNU_IFUNC), of which a resolver chooses the code; pyelftools
+#: calls it by the first number that is left to systems.
+INDIRECT = ("STT_GNU_IFUNC", "STT_LOOS")
 
 
 class CarriedPath(str):

@@ -12,7 +12,7 @@ from simaie.binary.image import Image
 from simaie.binary.process import PROCESS
 from simaie.errors import GuestFault
 
-__all__ = ["Library", "hooked_blocks"]
+__all__ = ["Library", "hooked_blocks", "is_run_here"]
 
 _Block = Callable[[Any, list[int], Any], Any]
 
@@ -31,6 +31,11 @@ _HOOKS: Mapping[Library, tuple[Mapping[str, Hook], Mapping[str, Hook]]] = {
     Library.PROGRAM: (PROCESS, PROCESS),
     Library.HELPERS: (HELPER_HOOKS, HELPER_HOOKS),
 }
+
+
+def is_run_here(name: str, library: Library) -> bool:
+    """Return whether a function that the file does not define is run here."""
+    return name in _HOOKS[library][1]
 
 
 def hooked_blocks(image: Image, library: Library) -> dict[int, _Block]:

@@ -49,7 +49,8 @@ class Image:
         symbols: By name.
         tls: The initial content of thread-local storage.
         base: The address at which the file is loaded.
-        externals: The addresses that stand for functions which the file does not define.
+        externals: The addresses that stand for functions which the file does not define, or chooses when it is loaded.
+        indirect: Such an address -> that of the resolver, which returns the address of the code.
 
     Attributes:
         digest: A hash of the file.
@@ -66,11 +67,12 @@ class Image:
         tls: bytes = b"",
         base: int = 0,
         externals: dict[str, int] | None = None,
+        indirect: dict[int, int] | None = None,
     ) -> None:
         self.name, self.content, self.abi, self.tls = name, content, abi, tls
         self.constants, self.writable = sorted(constant), sorted(writable)
         self.symbols, self._base = symbols, base
-        self.externals = externals or {}
+        self.externals, self.indirect = externals or {}, indirect or {}
         self.digest = hashlib.blake2b(content, digest_size=16).hexdigest()
         self._starts = [region.start for region in self.constants]
         self._written = [region.start for region in self.writable]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from simaie.binary.abi import EXTERNALS, Abi
+from simaie.binary.file import INDIRECT
 from simaie.binary.hooks import HOOKS
 from simaie.binary.image import Region, Symbol
 from simaie.errors import InputError
@@ -21,7 +22,7 @@ _READ_ONLY = (".data.rel.ro", ".got", ".init_array", ".fini_array", ".preinit_ar
 _ALLOCATED, _TLS = 2, 0x400  # SHF_ALLOC, SHF_TLS
 _MOST_SLOTS = 1 << 16
 #: ABI -> type of a relocation -> what it stores: ``relative`` base + addend, ``symbol`` symbol + addend,
-#: ``slot`` the symbol, ``indirect`` what a function of the file (the addend) would choose at run time.
+#: ``slot`` the symbol, ``indirect`` what a resolver of the file (the addend) chooses at run time.
 _TYPES: dict[str, dict[int, str]] = {
     "arm": {160: "indirect", 23: "relative", 2: "symbol", 21: "slot", 22: "slot"},
     "aarch64": {1032: "indirect", 1027: "relative", 257: "symbol", 1025: "symbol", 1026: "slot"},
@@ -41,14 +42,21 @@ class Linker:
         abi: Its kind.
         base: The address at which it is loaded.
         symbols: Its symbols, by name.
+        resolvers: The addresses of the resolvers of its indirect functions, by the name of the function.
 
     Attributes:
-        externals: The addresses that stand for functions which the file uses and does not define.
+        externals: The addresses that stand for functions which the file uses and does not define, or that a resolver
+            chooses.
+        indirect: Such an address -> that of the resolver.
     """
 
-    def __init__(self, name: str, elf: Any, abi: Abi, base: int, symbols: dict[str, Symbol]) -> None:
+    def __init__(
+        self, name: str, elf: Any, abi: Abi, base: int, symbols: dict[str, Symbol], resolvers: dict[str, int]
+    ) -> None:
         self._name, self._elf, self._abi, self._base, self._symbols = name, elf, abi, base, symbols
+        self._resolvers = resolvers
         self.externals: dict[str, int] = {}
+        self.indirect: dict[int, int] = {}
         self._contents: list[tuple[Region, bytearray]] = []
 
     def relocated(self, constant: list[Region], writable: list[Region]) -> tuple[list[Region], list[Region]]:
@@ -83,19 +91,19 @@ class Linker:
         place = entry["r_offset"] + self._base
         addend = entry["r_addend"] if entry.is_RELA() else self._word(place)
         if kind == "indirect":
-            self._put(place, self._chosen(addend + self._base))
+            self._put(place, self.chosen(addend + self._base))
             return
         symbol = None if not entry["r_info_sym"] or not hasattr(table, "get_symbol") else entry["r_info_sym"]
         value = self._base if kind == "relative" or symbol is None else self._value(table.get_symbol(symbol))
         self._put(place, value if kind == "slot" else addend + value)
 
-    def _chosen(self, resolver: int) -> int:
-        """Return the address that stands for a function of which a resolver chooses the best version.
-
-        The resolver asks for features of the processor. So the function is known by its name only, and runs by a hook.
-        """
-        names = sorted(symbol.name for symbol in self._symbols.values() if symbol.address == resolver)
-        return self._external(next((name for name in names if name in HOOKS), names[0] if names else f"{resolver:#x}"))
+    def chosen(self, resolver: int) -> int:
+        """Return the address that stands for the function of which a resolver chooses the code."""
+        names = sorted(name for name, address in self._resolvers.items() if address == resolver)
+        name = next((name for name in names if name in HOOKS), names[0] if names else f"{resolver:#x}")
+        found = self._external(name)
+        self.indirect[found] = resolver
+        return found
 
     def _external(self, name: str) -> int:
         return self.externals.setdefault(name, EXTERNALS + 16 * len(self.externals))
@@ -103,7 +111,8 @@ class Linker:
     def _value(self, symbol: Any) -> int:
         """Return the address of a symbol, which may be one that the file does not define."""
         if symbol["st_shndx"] != "SHN_UNDEF":
-            return int(symbol["st_value"]) + self._base
+            address = int(symbol["st_value"]) + self._base
+            return self.chosen(address) if symbol["st_info"]["type"] in INDIRECT else address
         known = self._symbols.get(symbol.name)
         if known is not None:
             return known.address

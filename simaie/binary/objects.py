@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from simaie.binary.abi import Abi
+from simaie.binary.file import INDIRECT
 from simaie.binary.fixups import FIXUPS, IGNORED, Fixup
 from simaie.binary.image import Region, Symbol
 from simaie.errors import InputError
@@ -31,6 +32,7 @@ class LinkedObject(NamedTuple):
     writable: list[Region]
     symbols: dict[str, Symbol]
     externals: dict[str, int]
+    indirect: dict[int, int]
     text: int
 
 
@@ -55,6 +57,7 @@ class _Linker:
         self._sections: dict[int, tuple[int, int, bytearray]] = {}  # index -> address, flags, content
         self._slots: dict[int, int] = {}  # value of a symbol -> address of its slot
         self._externals: dict[str, int] = {}
+        self._indirect: dict[int, int] = {}
         self._high: dict[int, int] = {}  # of RISC-V: address of an AUIPC -> its offset
         at = self._place_sections(most)
         self._table = (at + _PAGE - 1) // _PAGE * _PAGE
@@ -98,7 +101,7 @@ class _Linker:
             slots = b"".join(value.to_bytes(self._abi.word, self._abi.endian) for value in self._slots)
             constant.append(Region(self._table, slots))
         text = min(address for address, flags, _ in self._sections.values() if flags & _EXECUTABLE)
-        return LinkedObject(constant, writable, self._named(), self._externals, text)
+        return LinkedObject(constant, writable, self._named(), self._externals, self._indirect, text)
 
     def _named(self) -> dict[str, Symbol]:
         found: dict[str, Symbol] = {}
@@ -107,6 +110,8 @@ class _Linker:
             if entry.name and kind in ("STT_FUNC", "STT_OBJECT") and index in self._sections:
                 address = self._sections[index][0] + entry["st_value"]
                 found[entry.name] = Symbol(entry.name, address, entry["st_size"], kind == "STT_FUNC")
+            elif entry.name and kind in INDIRECT and index in self._sections:
+                found[entry.name] = Symbol(entry.name, self._chosen(entry), 0, True)
         if self._abi.isa == "ppc":
             found[".TOC."] = Symbol(".TOC.", self._toc, 0, False)
         return found
@@ -169,6 +174,8 @@ class _Linker:
         """Return the value of a symbol, and whether the file defines it."""
         symbol = self._symbols.get_symbol(number)
         index, value = symbol["st_shndx"], symbol["st_value"]
+        if index in self._sections and symbol["st_info"]["type"] in INDIRECT:
+            return self._chosen(symbol), False
         if index in self._sections:
             address = self._sections[index][0] + value
             if self._abi.isa == "ppc" and symbol["st_info"]["type"] == "STT_FUNC":
@@ -180,9 +187,18 @@ class _Linker:
             return self._toc, True
         if index != "SHN_UNDEF":
             raise InputError(f"{self._name}: the symbol {symbol.name!r} lies in no section that is loaded")
-        if symbol.name not in self._externals and len(self._externals) == (_FIRST - _EXTERNALS) // 16:
+        return self._external(symbol.name), False
+
+    def _external(self, name: str) -> int:
+        if name not in self._externals and len(self._externals) == (_FIRST - _EXTERNALS) // 16:
             raise InputError(f"{self._name}: it uses too many functions that it does not define")
-        return self._externals.setdefault(symbol.name, _EXTERNALS + 16 * len(self._externals)), False
+        return self._externals.setdefault(name, _EXTERNALS + 16 * len(self._externals))
+
+    def _chosen(self, symbol: Any) -> int:
+        """Return the address that stands for the function of which a resolver, at the symbol, chooses the code."""
+        found = self._external(symbol.name)
+        self._indirect[found] = self._sections[symbol["st_shndx"]][0] + symbol["st_value"]
+        return found
 
     def _slot(self, value: int) -> int:
         if value not in self._slots and len(self._slots) == _MOST_SLOTS:

@@ -14,6 +14,7 @@ from simaie.binary.elf import load_image
 from simaie.binary.file import SOURCE_SUFFIX, read_elf
 from simaie.binary.hooking import Library
 from simaie.binary.image import Image
+from simaie.binary.indirect import with_indirect
 from simaie.binary.layout import MOST_CREATED, STACK_BYTES, Layout
 from simaie.binary.memory import FinalCheck, initial_memory
 from simaie.binary.recording import Recorded, recorded_functions
@@ -278,7 +279,7 @@ def program_of_bytes(
 
 @functools.lru_cache(maxsize=64)
 def _code(file: str, content: bytes, library: Library) -> Code:
-    return code_of(load_image(file, content), library)
+    return with_indirect(code_of(load_image(file, content), library), library)
 
 
 def _watched(image: Image, watch: Sequence[str]) -> dict[int, int]:
