@@ -45,7 +45,7 @@ def test_the_dashboard_follows_the_campaign(chromium, dashboard, scheme):
     page.wait_for_selector("body[data-updates]")
     page.wait_for_function("document.querySelector('main').innerText.includes('every unit is finished')")
     assert page.locator(".figures").inner_text() != before
-    assert page.locator("svg polyline").count() == 3
+    assert page.locator("svg polyline").count() == 4  # executions, findings, traces and hand-offs
     page.get_by_text("Walk through it").click()
     page.wait_for_selector("body[data-ready]")
     assert "first-registration-window" in page.inner_text("body")
