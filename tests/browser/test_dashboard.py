@@ -33,6 +33,7 @@ def fixture_dashboard(tmp_path):
 def test_the_dashboard_follows_the_campaign(chromium, dashboard, scheme):
     troubles, asked = [], []
     context = chromium.new_context(color_scheme=scheme)
+    context.set_default_timeout(120_000)  # in ms: other tests may be at work
     page = context.new_page()
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("console", lambda message: troubles.append(message.text))
