@@ -87,7 +87,7 @@ class Image:
 
     @functools.cached_property
     def signatures(self) -> dict[str, Signature]:
-        """What its functions take and return, as far as the debug information says."""
+        """The parameters and results of its functions that the debug information describes."""
         return signatures(self.content)
 
     def describe(self, address: int, disassembly: str) -> str:

@@ -1,4 +1,4 @@
-"""Instructions that end a thread: traps, breakpoints, what is undefined for good, and system calls.
+"""Instructions that end a thread: traps, breakpoints, permanently undefined instructions, and system calls.
 
 Compilers write a trap for `__builtin_trap()`, for code that must not be reached, and for checks such as that a divisor
 is not 0. Sleigh makes a user-defined operation of each, whose name differs from one instruction set to the next.

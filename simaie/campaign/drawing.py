@@ -30,7 +30,7 @@ def is_strategy(target: str) -> bool:
 
 
 def strategy_digest(target: str) -> str:
-    """Return what stands for a strategy: a digest of the text of its file."""
+    """Return the digest of the text of a strategy's file, which identifies the strategy."""
     place = definition(target)
     assert place is not None, "a strategy is FILE.py:NAME"
     return source_digest(place.path)

@@ -111,7 +111,7 @@ class Meetings:
         self._accesses |= other.accesses
 
     def take(self) -> Met:
-        """Return what was covered."""
+        """Return what the executions covered."""
         return Met(frozenset(self._steps), frozenset(self._pairs), frozenset(self._accesses))
 
     @property

@@ -19,7 +19,7 @@ Each vCPU is interrupted, signalled and killed a limited number of times, so tha
 from __future__ import annotations
 
 import types
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, TypeVar
 
@@ -30,7 +30,7 @@ from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op, Order, is_device
 from simaie.protocols import MachineFacts, VCpu, require_one_of
-from simaie.schemes.parts import classes_of, given_part, make_part, require_one_named
+from simaie.schemes.parts import Wrapper, given_part, make_part, require_one_named
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["KILLED", "Interruptible"]
@@ -47,7 +47,7 @@ _SHARED = (
 _MOST = 100
 
 
-class Interruptible(Scheme):
+class Interruptible(Wrapper):
     """Another scheme, with exceptions and kills at any step of its helpers.
 
     Args:
@@ -90,16 +90,6 @@ class Interruptible(Scheme):
         self.times, self.signals, self.before = times, signals, str(before)
         self.kills, self.vcpus = kills, str(vcpus)
 
-    @classmethod
-    def part_classes(cls, options: Mapping[str, Any]) -> list[Callable[..., Scheme]]:
-        """Return what makes the other scheme."""
-        return classes_of(given_part(options.get("scheme", "cas")))
-
-    @property
-    def parts(self) -> tuple[Scheme, ...]:
-        """This scheme and the other one."""
-        return (self, *self.inner.parts)
-
     def of(self, name: str) -> Scheme:
         """Return the other scheme with what may happen to this vCPU."""
         scheme = self.inner.of(name)
@@ -107,18 +97,10 @@ class Interruptible(Scheme):
             return scheme
         return _Exposed(scheme, self.times, self.kills, 0 if is_device(name) else self.signals, self.before)
 
-    def share(self, cpu: VCpu) -> None:
-        """Let the vCPU share what the other scheme says."""
-        self.inner.share(cpu)
-
     def require_named(self, names: Sequence[str]) -> None:
         """Raise UsageError if the program lacks a vCPU that this scheme or the other one names."""
         require_one_named("the option vcpus of the scheme interrupted", self.vcpus, names)
         self.inner.require_named(names)
-
-    def map_accesses(self) -> None:
-        """Have the other scheme put its fences and orders around accesses."""
-        self.inner.map_accesses()
 
     @property
     def has_thread_exit(self) -> bool:

@@ -6,7 +6,7 @@ them stands ``&`` instead, as in ``interrupted:scheme=hst:sc=mutex&marks=false,t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from simaie import plugins
@@ -14,10 +14,10 @@ from simaie.errors import UsageError
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.plugins import Spec
-from simaie.protocols import MachineFacts
+from simaie.protocols import MachineFacts, VCpu
 from simaie.schemes.scheme import Scheme
 
-__all__ = ["classes_of", "given_part", "make_part", "require_one_named", "spec_of_part", "text_of_part"]
+__all__ = ["Wrapper", "classes_of", "given_part", "make_part", "require_one_named", "spec_of_part", "text_of_part"]
 
 _BETWEEN_OPTIONS = "&"
 _WILDCARDS = frozenset("*?[")
@@ -74,6 +74,34 @@ def classes_of(scheme: Any) -> list[Callable[..., Scheme]]:
         factory, options = plugins.resolve(plugins.SCHEMES, spec.name), spec.options
     inner = factory.part_classes(options) if isinstance(factory, type) and issubclass(factory, Scheme) else []
     return [factory, *inner]
+
+
+class Wrapper(Scheme):
+    """A scheme that runs another one, which its option `scheme` names, and adds something to it.
+
+    Attributes:
+        inner: The other scheme.
+    """
+
+    inner: Scheme
+
+    @classmethod
+    def part_classes(cls, options: Mapping[str, Any]) -> list[Callable[..., Scheme]]:
+        """Return what makes the other scheme."""
+        return classes_of(given_part(options.get("scheme", "cas")))
+
+    @property
+    def parts(self) -> tuple[Scheme, ...]:
+        """This scheme and the other one."""
+        return (self, *self.inner.parts)
+
+    def share(self, cpu: VCpu) -> None:
+        """Let the vCPU share what the other scheme says."""
+        self.inner.share(cpu)
+
+    def map_accesses(self) -> None:
+        """Have the other scheme put its fences and orders around accesses."""
+        self.inner.map_accesses()
 
 
 def require_one_named(option: str, pattern: str, names: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ switch is news.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from fnmatch import fnmatchcase
 from itertools import count
 from typing import Any, ClassVar
@@ -37,7 +37,7 @@ from simaie.host.pages import PageTable
 from simaie.op import Cell, Kind, Op, Role
 from simaie.protocols import MachineFacts
 from simaie.schemes.native import Native
-from simaie.schemes.parts import classes_of, given_part, make_part, require_one_named
+from simaie.schemes.parts import Wrapper, given_part, make_part, require_one_named
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["SharedVCpu", "TimeSliced"]
@@ -51,7 +51,7 @@ _WAITS, _OF_GUEST = (Kind.PAUSE, Kind.AWAIT, Kind.JOIN), (Kind.CHOICE, Kind.SPAW
 _PLAIN = (int, str, bytes, bool, type(None))
 
 
-class TimeSliced(Scheme):
+class TimeSliced(Wrapper):
     """Another scheme, in which several guest threads share a vCPU.
 
     Args:
@@ -103,23 +103,13 @@ class TimeSliced(Scheme):
         #: The vCPUs that are shared, by the pattern of their threads.
         self.vcpus = {pattern: SharedVCpu(host, pattern, quantum, clears=clears) for pattern in patterns}
 
-    @classmethod
-    def part_classes(cls, options: Mapping[str, Any]) -> list[Callable[..., Scheme]]:
-        """Return what makes the other scheme."""
-        return classes_of(given_part(options.get("scheme", "cas")))
-
-    @property
-    def parts(self) -> tuple[Scheme, ...]:
-        """This scheme and the other one."""
-        return (self, *self.inner.parts)
-
     def of(self, name: str) -> Scheme:
         """Return the other scheme; what is shared hangs on the vCPU."""
         return self.inner.of(name)
 
     def share(self, cpu: Any) -> None:
         """Let a guest thread share its vCPU, if a pattern matches it."""
-        self.inner.share(cpu)
+        super().share(cpu)
         if cpu.name.isdecimal():
             shared = next((shared for shared in self.vcpus.values() if shared.has(cpu.name)), None)
             if shared is not None:
@@ -130,10 +120,6 @@ class TimeSliced(Scheme):
         for pattern in self.vcpus:
             require_one_named("the option threads of the scheme time-sliced", pattern, names)
         self.inner.require_named(names)
-
-    def map_accesses(self) -> None:
-        """Have the other scheme put its fences and orders around accesses."""
-        self.inner.map_accesses()
 
     @property
     def has_thread_exit(self) -> bool:

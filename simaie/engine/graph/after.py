@@ -95,7 +95,7 @@ def _conditional_after(label: Label, past: Past, value: Any) -> None:
 
 
 def _keep_failure(label: Label, past: Past, stores: tuple[Event, ...]) -> None:
-    """Order behind a failure what would be ordered behind the stores, so that what comes later keeps both alike.
+    """Order later events behind a failure as behind the stores that it did not make, so that they keep it.
 
     A failed store-conditional is an event with nothing before it, and a store of a failed CAS is no event. Hence that
     adds no order, and the failure is just kept where later events are, as a store is. Without it, a graph that lost
