@@ -15,28 +15,19 @@ from simaie.cli.output import Format
 from simaie.errors import UsageError
 
 __all__ = [
-    "WORDS",
     "DriverName",
     "Endianness",
     "FormatOption",
     "HostWord",
-    "Judges",
     "Listed",
     "LitmusFormat",
-    "OtherHost",
-    "OtherScheme",
-    "Trust",
+    "bits",
     "complete_programs",
     "completing",
     "known",
     "plug_in",
+    "processes",
 ]
-
-#: What the words for plug-ins in the column of values mean.
-WORDS = (
-    "SCHEME, HOST, SCHEDULER and CHECKER are names (simaie list), or FILE.py:CLASS for one of your own; options "
-    "follow, as in aie-rfc:granule=64 or mine.py:Mine:retries=3."
-)
 
 
 class DriverName(StrEnum):
@@ -79,7 +70,19 @@ class Listed(StrEnum):
     GUESTS = "guests"
 
 
-#: The word for a plug-in in a help text; `simaie.cli.app` explains the words below the options.
+def bits(word: HostWord | None) -> int | None:
+    """Return the width that ``--host-word`` asks for; None if the option was not given."""
+    return None if word is None else int(word)
+
+
+def processes(jobs: str | None) -> int:
+    """Return the number of processes that ``--jobs`` asks for."""
+    from simaie.exploration.jobs import number_of_jobs
+
+    return 1 if jobs is None else number_of_jobs(jobs)
+
+
+#: The word for a plug-in in a help text; `simaie.cli.help_text` explains the words below the options.
 _METAVARS = {plugins.SCHEMES: "SCHEME", plugins.SCHEDULERS: "SCHEDULER", plugins.HOSTS: "HOST"}
 
 
@@ -128,34 +131,4 @@ def complete_programs(incomplete: str) -> list[str]:
     return names or sorted(str(path) for path in Path().glob(f"{incomplete}*.py"))
 
 
-#: For commands on saved executions.
-Judges = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--checker",
-        metavar="CHECKER",
-        help="Judge by this one (see: simaie list checkers), or by the checker or specification that a file defines; "
-        "repeatable. Default: the recorded checkers.",
-        autocompletion=completing(plugins.CHECKERS),
-    ),
-]
-Trust = Annotated[
-    bool,
-    typer.Option(
-        "--trust",
-        help="Import the Python files that FILE itself names. Without it only those on the command line are imported.",
-    ),
-]
-#: For commands on saved executions; their file describes the machine.
-OtherScheme = Annotated[
-    str | None,
-    plug_in(
-        plugins.SCHEMES,
-        "Use this scheme, not the one that the file names. A class without options takes those of the file.",
-        "--scheme",
-    ),
-]
-OtherHost = Annotated[
-    str | None, plug_in(plugins.HOSTS, "Use this host memory, not the one that the file names.", "--host")
-]
 FormatOption = Annotated[Format, typer.Option("--format", help="Text, or one JSON document with the same facts.")]

@@ -157,6 +157,11 @@ def test_the_help_of_each_command_names_the_exit_statuses() -> None:
             assert f" {status.value} " in (command.epilog or ""), command.name
 
 
+def test_the_help_lists_each_command_under_what_it_is_for() -> None:
+    group: Any = typer.main.get_command(app)
+    assert all(command.rich_help_panel not in (None, "Commands") for command in group.commands.values())
+
+
 # -- lines -------------------------------------------------------------------------------------------
 
 

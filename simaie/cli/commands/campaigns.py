@@ -8,36 +8,24 @@ from typing import Annotated
 import typer
 
 from simaie.cli.explore_options import JobsOption, Seconds
-from simaie.cli.options import WORDS, FormatOption, complete_programs, known, plug_in
+from simaie.cli.help_text import epilog, statuses
+from simaie.cli.options import FormatOption, complete_programs, known, plug_in
 from simaie.cli.output import Format
 from simaie.cli.parsing import StrictCommand
 from simaie.cli.status import Status, command
 from simaie.errors import UsageError
 from simaie.plugins import HOSTS, SCHEDULERS, SCHEMES
 
-__all__ = ["campaign_app"]
+__all__ = ["commands"]
 
-_STATUSES = (
-    "Exit status: 0 every unit holds, 1 a finding that is not accepted, 2 bad usage or input, 3 something is open, "
-    "70 a bug of simaie (SIMAIE_TRACEBACK=1 shows where), 130 interrupted, 141 the reader of the output left, "
-    "143 terminated."
-)
-campaign_app = typer.Typer(
+#: Of a command that judges a campaign.
+_JUDGEMENT = statuses("every unit holds", "a finding that is not accepted", "something is open")
+_JUDGED = epilog(_JUDGEMENT, words=False)
+commands = typer.Typer(
     no_args_is_help=True,
     help="Explore for hours or days: survive kills, use many cores and machines, keep each finding once.",
-    epilog=_STATUSES,
+    epilog=_JUDGED,
 )
-_RUN_EXAMPLES = f"""{WORDS}
-
-{_STATUSES}
-
-Examples:
-
-simaie campaign run nightly.toml --jobs auto
-
-simaie campaign run corpus --scheme cas --scheduler portfolio --scheduler dpor --seconds 600 --store cas.simaie
-
-simaie campaign run tests/X86 --scheme aie-rfc --junit out.xml --sarif out.sarif"""
 
 StoreFile = Annotated[
     Path,
@@ -60,7 +48,16 @@ MostExecutions = Annotated[
 ]
 
 
-@campaign_app.command(cls=StrictCommand, epilog=_RUN_EXAMPLES)
+@commands.command(
+    cls=StrictCommand,
+    epilog=epilog(
+        _JUDGEMENT,
+        "simaie campaign run nightly.toml --jobs auto",
+        "simaie campaign run corpus --scheme cas --scheduler portfolio --scheduler dpor --seconds 600 "
+        "--store cas.simaie",
+        "simaie campaign run tests/X86 --scheme aie-rfc --junit out.xml --sarif out.sarif",
+    ),
+)
 @command
 def run(
     targets: Annotated[
@@ -102,7 +99,7 @@ def run(
     return run_new(given, store, Spent(jobs, dask, seconds, executions), junit, sarif, output)
 
 
-@campaign_app.command(cls=StrictCommand, epilog=_STATUSES)
+@commands.command(cls=StrictCommand, epilog=_JUDGED)
 @command
 def resume(
     store: StoreFile = _USUAL,
@@ -123,7 +120,7 @@ def resume(
     return run_again(store, Spent(jobs, dask, seconds, executions), junit, sarif, output, again=again)
 
 
-@campaign_app.command(cls=StrictCommand, epilog=_STATUSES)
+@commands.command(cls=StrictCommand, epilog=_JUDGED)
 @command
 def status(store: StoreFile = _USUAL, output: FormatOption = Format.TEXT) -> Status:
     """Say how far a campaign is, also while it is running."""
@@ -132,7 +129,7 @@ def status(store: StoreFile = _USUAL, output: FormatOption = Format.TEXT) -> Sta
     return show_status(store, output)
 
 
-@campaign_app.command(cls=StrictCommand, epilog=_STATUSES)
+@commands.command(cls=StrictCommand, epilog=_JUDGED)
 @command
 def report(
     store: StoreFile = _USUAL,
@@ -149,8 +146,9 @@ def report(
     return show_report(store, html, junit, sarif, output)
 
 
-@campaign_app.command(
-    cls=StrictCommand, epilog=_STATUSES.replace("0 every unit holds, ", "").replace("something is open", "it is gone")
+@commands.command(
+    cls=StrictCommand,
+    epilog=epilog(statuses(one="a finding that is not accepted", three="it is gone"), words=False),
 )
 @command
 def replay(
@@ -177,11 +175,14 @@ def replay(
     return replay_finding(Path(stores[0]) if stores else _USUAL, finding, out, everything, output)
 
 
-@campaign_app.command(
+@commands.command(
     cls=StrictCommand,
-    epilog=_STATUSES.replace("every unit holds", "all findings are gone")
-    .replace("a finding that is not accepted", "a finding is still there")
-    .replace("something is open", "a witness fails in another way or cannot be run"),
+    epilog=epilog(
+        statuses(
+            "all findings are gone", "a finding is still there", "a witness fails in another way or cannot be run"
+        ),
+        words=False,
+    ),
 )
 @command
 def fixed(store: StoreFile = _USUAL, output: FormatOption = Format.TEXT) -> Status:
@@ -191,12 +192,7 @@ def fixed(store: StoreFile = _USUAL, output: FormatOption = Format.TEXT) -> Stat
     return show_fixed(store, output)
 
 
-@campaign_app.command(
-    cls=StrictCommand,
-    epilog=_STATUSES.replace("0 every unit holds, 1 a finding that is not accepted, ", "").replace(
-        "3 something is open, ", ""
-    ),
-)
+@commands.command(cls=StrictCommand, epilog=epilog(statuses(), words=False))
 @command
 def serve(
     store: StoreFile = _USUAL,
@@ -208,7 +204,7 @@ def serve(
     return serve_dashboard(store, port)
 
 
-@campaign_app.command(cls=StrictCommand, epilog=_STATUSES)
+@commands.command(cls=StrictCommand, epilog=_JUDGED)
 @command
 def merge(
     store: Annotated[Path, typer.Argument(metavar="STORE", help="The store that gets what the others have.")],
