@@ -19,9 +19,9 @@ import simaie
 from simaie import plugins
 from simaie.cli.app import app
 from simaie.cli.documents import Document, schema_of
-from simaie.guest.code import LOCAL
 from simaie.guest.cpu import Cpu
 from simaie.guest.isa import ISAS
+from simaie.guest.register_instructions import LOCAL
 from simaie.replaying.file import ReplayFile
 from simaie.schemes.holes import LLSC_HOLES, LOCK_HOLES, PLAIN_HOLES, STUCK_HOLES, Hole
 

@@ -74,8 +74,8 @@ _IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 _POINTER = tuple.__itemsize__
 #: Modules whose objects guest code can reach only by operations.
 _ITSELF = (
-    "simaie.aie.", "simaie.barrier", "simaie.binary.", "simaie.engine.", "simaie.guest.code", "simaie.host.",
-    "simaie.op", "simaie.protocols", "simaie.schemes.", "simaie.trace",
+    "simaie.aie.", "simaie.barrier", "simaie.binary.", "simaie.engine.", "simaie.guest.code",
+    "simaie.guest.interpreter", "simaie.host.", "simaie.op", "simaie.protocols", "simaie.schemes.", "simaie.trace",
 )  # fmt: skip
 
 

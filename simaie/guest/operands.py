@@ -29,8 +29,8 @@ LOWEST, HIGHEST = -(1 << 127), (1 << 128) - 1
 #: A choice has no more alternatives: a search keeps and tries each of them.
 MAX_ARITY = 1 << 12
 
-#: Methods that are no instructions of a list: `observe` is a register instruction there (see `simaie.guest.code`), and
-#: `spawn` starts the list itself.
+#: Methods that are no instructions of a list: `observe` is a register instruction there (see
+#: `simaie.guest.register_instructions`), and `spawn` starts the list itself.
 _LOCAL = frozenset({"observe", "spawn"})
 #: By the name of a parameter, the constants that it may be in every method; see also `takes`.
 _CONSTANTS: Mapping[str, tuple[int, ...]] = {

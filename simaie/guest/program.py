@@ -13,13 +13,14 @@ from simaie.arguments import require_iterable, require_text
 from simaie.callbacks import require_plain
 from simaie.errors import UsageError
 from simaie.guest.asserts import require_asserts
-from simaie.guest.code import Code, Ins, run_code
+from simaie.guest.code import Code, Ins
 from simaie.guest.cpu import Cpu
 from simaie.guest.extent import bits_for, extent_of
 from simaie.guest.final import FinalState
 from simaie.guest.given import image_of, owed_by, pages_of, watched
 from simaie.guest.goals import written_out
 from simaie.guest.identity import fingerprint, remember
+from simaie.guest.interpreter import run_code
 from simaie.guest.isa import isa_class, isa_name
 from simaie.host.pages import PAGE_SIZE, Page
 from simaie.host.ram import Endian

@@ -9,8 +9,9 @@ from simaie_schedulers.round_robin import RoundRobin
 
 from simaie import explore
 from simaie.errors import UsageError
-from simaie.guest.code import ALU, Ins, ins
+from simaie.guest.code import Ins, ins
 from simaie.guest.program import Program
+from simaie.guest.register_instructions import ALU
 from simaie.machine import Machine
 from simaie.replaying.run import run
 

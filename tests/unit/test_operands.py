@@ -7,9 +7,10 @@ from hypothesis import given, settings
 
 from simaie import Limits, Machine, Program, explore, ins
 from simaie.errors import ProgramTextError, SimaieError, UsageError
-from simaie.guest.code import LOCAL, Ins, instructions_of
+from simaie.guest.code import Ins, instructions_of
 from simaie.guest.isa import ISAS
 from simaie.guest.operands import HIGHEST, LOWEST, MAX_ARITY, Parameter, Row
+from simaie.guest.register_instructions import LOCAL
 from simaie.guest.text import parse_program, program_text
 from simaie.strategies import programs
 

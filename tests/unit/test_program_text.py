@@ -11,8 +11,9 @@ import simaie
 from simaie import Machine, Program, corpus, explore, ins
 from simaie.cli import main
 from simaie.errors import InputError, ProgramTextError, ReplayError, UsageError
-from simaie.guest.code import LOCAL, Ins
+from simaie.guest.code import Ins
 from simaie.guest.isa import ISAS
+from simaie.guest.register_instructions import LOCAL
 from simaie.guest.text import is_data, parse_program, program_code, program_text, read_program
 from simaie.prng import Random
 

@@ -22,6 +22,7 @@ import msgspec
 from simaie.engine.code_facts import is_own
 from simaie.engine.reading import awaited_by
 from simaie.guest.cpu import Thread
+from simaie.guest.interpreter import Child
 from simaie.host.loaded import Loaded
 from simaie.op import Cell, Function, Kind, Op
 from simaie.schemes.scheme import Scheme
@@ -33,8 +34,6 @@ Constant = Callable[[Any], bool]
 
 _PLAIN = frozenset({int, str, bytes, bool, float, complex, type(None), range, Loaded})
 _DEPTH = 8
-#: Where the threads of lists of instructions come from, which begin with a copy of the registers.
-_LISTS = "simaie.guest.code"
 _REBINDS = frozenset({"STORE_DEREF", "DELETE_DEREF"})
 
 
@@ -176,7 +175,7 @@ def _require_settled_code(code: Any, constant: Constant, coroutine: Any) -> None
         _require_settled_code(code.__func__, constant, coroutine)
     elif kind is FunctionType:
         _require_settled_function(code, constant, coroutine, _DEPTH)
-    elif not (kind.__module__ == _LISTS or constant(code)):
+    elif not (kind is Child or constant(code)):
         raise Unsettled(f"a thread is started with an object of class {kind.__name__}")
 
 

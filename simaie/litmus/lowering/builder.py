@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
 
-from simaie.guest.code import ALU, Ins, ins
+from simaie.guest.code import Ins, ins
+from simaie.guest.register_instructions import ALU
 from simaie.litmus.errors import LitmusError, nearest, quoted
 from simaie.litmus.instruction import (
     ConditionCode,
@@ -94,7 +95,7 @@ class Builder:
         """Compute ``a operation b`` on 64 bits and return its value.
 
         Args:
-            operation: A key of `simaie.guest.code.ALU`.
+            operation: A key of `simaie.guest.register_instructions.ALU`.
             a: The first operand.
             b: The second operand.
             into: The hidden register for the result; None for a new temporary.

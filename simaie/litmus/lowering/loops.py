@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from simaie.guest.code import COUNTER, LOCAL, Ins, ins
+from simaie.guest.code import Ins, ins
+from simaie.guest.register_instructions import COUNTER, LOCAL
 
 __all__ = ["CONSTANT_ROUNDS", "CUT", "MARK", "bounded"]
 

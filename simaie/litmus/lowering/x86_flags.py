@@ -25,7 +25,7 @@ def arithmetic(b: Builder, operation: str, a: Value, c: Value, result: Value, bi
 
     Args:
         b: The builder of the thread.
-        operation: A key of `simaie.guest.code.ALU`.
+        operation: A key of `simaie.guest.register_instructions.ALU`.
         a: The first operand.
         c: The second operand.
         result: The result.

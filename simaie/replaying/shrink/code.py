@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import count, islice
 
-from simaie.guest.code import BRANCHES, LOCAL, Code
+from simaie.guest.code import Code
 from simaie.guest.cut import Cut
 from simaie.guest.program import Program
+from simaie.guest.register_instructions import BRANCHES, LOCAL
 from simaie.trace import Event, Instruction, Trace
 
 __all__ = ["Numbers", "remaining_events", "units_of"]
