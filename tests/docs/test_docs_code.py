@@ -109,8 +109,9 @@ def test_pages_are_found_and_run():
     assert len(RUN) >= 15
 
 
-def test_the_readme_names_every_scheme_and_scheduler():
+def test_the_readme_names_every_scheme_scheduler_and_host():
     lines = (ROOT / "README.md").read_text("utf-8").splitlines()
-    for kind, group in (("scheme", plugins.SCHEMES), ("scheduler", plugins.SCHEDULERS)):
+    rows = {"scheme": plugins.SCHEMES, "scheduler": plugins.SCHEDULERS, "machine": plugins.HOSTS}
+    for kind, group in rows.items():
         row = next(line for line in lines if line.startswith(f"| *{kind}*"))
         assert set(plugins.names(group)) <= set(re.findall(r"`([a-z0-9-]+)`", row))
