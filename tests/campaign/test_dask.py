@@ -53,6 +53,7 @@ def test_the_corpus_and_the_litmus_tests_have_equal_reports_on_processes_and_on_
     assert facts(tmp_path / "there.simaie") == facts(tmp_path / "here.simaie")
 
 
+@pytest.mark.untraced
 def test_the_shards_of_a_worker_that_died_run_elsewhere(tmp_path: Path, crew: Callable[[], Crew]) -> None:
     killed: list[int] = []
 

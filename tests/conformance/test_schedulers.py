@@ -25,6 +25,7 @@ def test_every_installed_scheduler_conforms(name):
     check_scheduler(lambda: made(**OPTIONS.get(name, {})))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -264,6 +265,7 @@ class NeverSwitches(Good):
 BROKEN = [c for c in Good.__subclasses__() if c.__module__ == __name__]
 
 
+@pytest.mark.untraced
 def test_a_good_one_conforms():
     check_scheduler(Good)
 

@@ -312,6 +312,7 @@ def test_the_command_prints_and_draws(capsys, tmp_path):
         assert main([*arguments, *more]) == Status.HOLDS
 
 
+@pytest.mark.untraced
 def test_a_scheme_in_a_file_is_held_to_the_data_of_its_class(capsys, tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(

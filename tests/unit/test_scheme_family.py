@@ -58,6 +58,7 @@ def test_a_host_with_store_buffers_adds_exactly_the_violations_of_the_data(schem
 
 
 @pytest.mark.untraced
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("scheme", ["aie-rfc", "cas", "hst", "hst-htm", "hst-weak", "monitor-spin", "pst", "tlib"])
 def test_a_host_that_reorders_loads_adds_exactly_the_violations_of_the_data(scheme):
     assert differing(scheme, "armv8", LLSC_HOLES) == []
