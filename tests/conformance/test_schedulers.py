@@ -22,7 +22,7 @@ OPTIONS = {"scripted": {"schedule": ["1", "0"], "strict": False}}
 @pytest.mark.parametrize("name", plugins.names(plugins.SCHEDULERS))
 def test_every_installed_scheduler_conforms(name):
     made = plugins.resolve(plugins.SCHEDULERS, name)
-    check_scheduler(lambda: made(**OPTIONS.get(name, {})))
+    check_scheduler(lambda: made(**OPTIONS.get(name, {})), executions=20)
 
 
 @pytest.mark.one_in(2)
@@ -41,12 +41,12 @@ def test_every_installed_scheduler_conforms(name):
 )
 def test_their_options_conform(name, options):
     made = plugins.resolve(plugins.SCHEDULERS, name)
-    check_scheduler(lambda: made(**options))
+    check_scheduler(lambda: made(**options), executions=20)
 
 
 @pytest.mark.parametrize("inner", [RandomWalk, Pct])
 def test_wrapped_schedulers_conform(inner):
-    check_scheduler(lambda: Fair(inner()))
+    check_scheduler(lambda: Fair(inner()), executions=20)
 
 
 class Good(Scheduler):

@@ -276,7 +276,7 @@ def test_a_search_by_undo_counts_the_preemptions_of_the_executions_that_it_visit
         made = GUESTS[family] if family in GUESTS else program(family, seed, ((2, 2), (2, 1, 1))[seed % 2])
         engines, counter = Engines(made, HYPERCALLS), coverage.PreemptionCounter(Dpor())
         with contextlib.suppress(StartAgain):
-            while not counter.inner.exhausted and compared < 100:
+            while not counter.inner.exhausted and compared < 40:
                 trace = engines.run(engines.make(counter, 0), 0)
                 if not engines.undone:
                     break
@@ -327,7 +327,7 @@ def test_the_size_of_a_search_is_estimated_only_where_it_is_not_known():
         if exploration.report().statistics.coverage.sizes and not shown:
             shown.append(exploration.statistics.steps)
 
-    explore(p.inc(5), scheduler="dfs", failures=None, coverage=True, executions=4_000, progress=progress)
+    explore(p.inc(5), scheduler="dfs", failures=None, coverage=True, executions=2_000, progress=progress)
     assert 20_000 <= shown[0] < 40_000
 
 
