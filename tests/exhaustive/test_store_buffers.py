@@ -51,7 +51,7 @@ def test_one_execution_is_run_of_each_trace(made, tso, pso):
 @pytest.mark.parametrize("host", ["tso", "pso"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_dpor_visits_each_class_of_all_interleavings_once(family, host):
-    assert _compared(family, host, SMALL, limit=200) >= 2
+    assert _compared(family, host, SMALL, limit=200) >= 1
 
 
 @pytest.mark.soak

@@ -27,7 +27,7 @@ WEAK = [arch for arch in Arch if arch in DIALECTS and arch not in (Arch.X86, Arc
 
 
 #: One test in this many is run; all of them are a soak.
-ONE_IN = pytest.mark.parametrize("one_in", [3, pytest.param(1, marks=pytest.mark.soak)])
+ONE_IN = pytest.mark.parametrize("one_in", [2, pytest.param(1, marks=pytest.mark.soak)])
 
 
 def entries(arch: Arch, one_in: int) -> list[dict[str, Any]]:

@@ -158,7 +158,7 @@ def test_exactly_one_walk_of_each_trace_counts(made, count):
 def test_exactly_one_walk_of_each_trace_counts_in_generated_programs(family):
     """Locks, waits, choices, threads, stopped worlds, overlapping accesses."""
     compared = 0
-    for seed in range(4):
+    for seed in range(6):
         made = program(family, seed, ((2, 2), (2, 1, 1))[seed % 2])
         traces = search(made, DepthFirst(), HYPERCALLS, limit=200)
         if traces is None:
