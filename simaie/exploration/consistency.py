@@ -99,7 +99,7 @@ class _Follower(Scheduler):
         self._order = deque(order)
         self._values: dict[str, deque[int]] = {}
         for event in trace.events:
-            if event.op.kind is Kind.CHOICE and event.op.value != 1:  # nobody is asked for the only value there is
+            if event.op.kind is Kind.CHOICE and event.op.value != 1:  # a scheduler is not asked for the only value
                 self._values.setdefault(event.actor, deque()).append(event.value)
 
     def choose(self, offer: Offer) -> Candidate | None:

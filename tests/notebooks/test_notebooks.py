@@ -30,10 +30,15 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
 
 #: Notebooks that search for long, and changes with which they search less. Whole, they are soaks.
 LESS = {
-    "03_schedulers": [("SEEDS, LIMIT = 12, 1_000", "SEEDS, LIMIT = 2, 60")],
-    "05_write_a_scheme": [("executions=60)", "executions=4)")],
+    "03_schedulers": [("SEEDS, LIMIT = 12, 1_000", "SEEDS, LIMIT = 2, 20"), ("executions=100,", "executions=20,")],
+    "05_write_a_scheme": [
+        ("executions=60)", "executions=2)"),
+        ("executions=3_000)", "executions=100)"),
+        ('StoreTag, "hst:granule=4", "cas:on_exception=clear"', "StoreTag"),
+    ],
     "06_property_based": [
         ("import HealthCheck, find,", "import HealthCheck, Phase, find,"),
+        ("10_000)", "200)"),
         ("max_examples=2_000,", "max_examples=2_000, phases=[Phase.generate],"),  # what is found is not made smaller
     ],
 }
