@@ -13,6 +13,9 @@ SEARCHES := tests/notebooks tests/packaging tests/exhaustive tests/docs tests/qu
 	tests/golden tests/prose
 COVERED := $(filter-out $(SEARCHES) tests/benchmarks,$(patsubst %/,%,$(wildcard tests/*/)))
 
+# Without compiled files, each of the hundreds of processes that tests start compiles all modules again: a second each.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test oldest lint types layers wheel benchmark soak mutation notebooks docs pictures clean
 
 demo: $(RUNTIME)

@@ -45,10 +45,14 @@ _PAGE = f"""<!doctype html>
 _LIVE = """"use strict";
 const main = document.querySelector("main");
 const events = new EventSource("/events");
+let asked = 0;
 events.addEventListener("news", async () => {
-  const answer = await fetch("/body");
-  if (answer.ok) {
-    main.innerHTML = await answer.text();
+  const mine = ++asked;
+  // A server that has ended, or a page that is left, has no answer.
+  const answer = await fetch("/body").catch(() => null);
+  const body = answer?.ok ? await answer.text().catch(() => null) : null;
+  if (body !== null && mine === asked) {  // an older answer may come later
+    main.innerHTML = body;
     document.body.dataset.updates = Number(document.body.dataset.updates || 0) + 1;
   }
 });
@@ -150,18 +154,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Referrer-Policy", "no-referrer")
 
     def _follow(self) -> None:
-        """Send an event whenever there is news, until the reader leaves."""
+        """Send an event at once, as the page may be older than the connection, and whenever there is news."""
         self._begin("text/event-stream", HTTPStatus.OK)
         self.end_headers()
-        before, beat = self.server.news(), time.monotonic()
+        before: object = None
+        beat = 0.0
         while True:
-            time.sleep(_LOOK_SECONDS)
             now = self.server.news()
             if now != before:
-                self.wfile.write(b"event: news\ndata: {}\n\n")
+                self._tell(b"event: news\ndata: {}\n\n")
+                before, beat = now, time.monotonic()
             elif time.monotonic() - beat > _BEAT_SECONDS:
-                self.wfile.write(b": nothing new\n\n")
-            else:
-                continue
-            self.wfile.flush()
-            before, beat = now, time.monotonic()
+                self._tell(b": nothing new\n\n")
+                beat = time.monotonic()
+            time.sleep(_LOOK_SECONDS)
+
+    def _tell(self, line: bytes) -> None:
+        self.wfile.write(line)
+        self.wfile.flush()

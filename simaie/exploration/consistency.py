@@ -88,21 +88,18 @@ class Consistency:
                 execution = make_execution(
                     self._program, self._machine, follower, seed=self._seed, index=index, verify=False
                 )
-                follower.execution = execution
                 yield execution, follower.compare
 
 
 class _Follower(Scheduler):
     """A scheduler that runs the operations of `trace` in `order`, and compares the new trace with it."""
 
-    execution: Execution
-
     def __init__(self, trace: Trace, order: Sequence[str]) -> None:
         self._trace = trace
         self._order = deque(order)
         self._values: dict[str, deque[int]] = {}
         for event in trace.events:
-            if event.op.kind is Kind.CHOICE:
+            if event.op.kind is Kind.CHOICE and event.op.value != 1:  # a scheduler is not asked for the only value
                 self._values.setdefault(event.actor, deque()).append(event.value)
 
     def choose(self, offer: Offer) -> Candidate | None:
@@ -112,8 +109,7 @@ class _Follower(Scheduler):
 
     def choose_value(self, offer: Offer, arity: int) -> int:
         """Return the value that the asking vCPU had chosen in `trace`."""
-        asking = next(actor.name for actor in self.execution.actors if actor.op.kind is Kind.CHOICE)
-        values = self._values.get(asking)
+        values = self._values.get(offer.chooser)
         value = values.popleft() if values else 0
         return value if value < arity else 0
 

@@ -262,7 +262,8 @@ def test_a_guest_that_raises_is_marked_with_the_reason(tmp_path: Path) -> None:
     )
     campaign = CampaignFile(
         explore=(
-            Explore(targets=(f"{file}:program", RACE), schemes=("cas",), schedulers=("dpor", "portfolio"), seeds=2),
+            Explore(targets=(f"{file}:program", RACE), schemes=("cas",), schedulers=("dpor", "portfolio"), seeds=2,
+                    executions=40),
         )
     )
     status = run_here(tmp_path / "a.simaie", campaign)

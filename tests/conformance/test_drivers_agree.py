@@ -124,11 +124,13 @@ def on_memo(programs: list[Program], make: type[Scheduler], seeds: range, host: 
 
 @pytest.mark.parametrize("host", ["sc", "tso", "pso"])
 @pytest.mark.parametrize("scheduler", [RandomWalk, RoundRobin])
-def test_generated_programs_run_alike_on_all_engines(scheduler: type[Scheduler], host: str):
-    programs = [generated(number) for number in range(120)]
-    seeds = range(3)
+@pytest.mark.parametrize("numbers", [48, pytest.param(240, marks=pytest.mark.soak)])
+def test_generated_programs_run_alike_on_all_engines(scheduler: type[Scheduler], host: str, numbers: int):
+    programs = [generated(number) for number in range(numbers)]
+    seeds = range(2)
     inline = [run_inline(execution(p, scheduler(), seed, host=host)) for p in programs for seed in seeds]
-    trio, memo = on_trio(programs, scheduler, seeds, host=host), on_memo(programs[:60], scheduler, seeds, host)
+    trio = on_trio(programs, scheduler, seeds, host=host)
+    memo = on_memo(programs[: numbers // 2], scheduler, seeds, host)
     for others in (trio, memo):
         same = inline[: len(others)]
         assert [t.digest for t in others] == [t.digest for t in same]

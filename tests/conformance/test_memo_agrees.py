@@ -36,7 +36,7 @@ def machine(scheme: Any, host: str = "sc") -> Machine:
 @pytest.mark.parametrize("host", HOSTS)
 def test_programs_of_threads_faults_and_choices_run_alike(host: str, times: int):
     """Under each scheduler and three schemes in turn."""
-    for number in range(40 * times):
+    for number in range(15 * times):
         scheme = ("native", "aie-rfc", "cas")[number % 3]
         agree(threads_and_faults(number), machine(scheme, host), SCHEDULERS[number % len(SCHEDULERS)], 4)
 

@@ -133,6 +133,7 @@ def test_soak_equivalent_executions_have_the_same_findings(kind):
 SIZES = [(1, 1), (2, 1), (1, 1, 1), (3, 1), (2, 2)]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("host", ["tso", "pso"])
 @pytest.mark.parametrize("scheme", ["none", "cas", "aie-rfc"])
 @pytest.mark.parametrize("isa", ["x86", "arm"])

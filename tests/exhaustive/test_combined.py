@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
 from simaie_schedulers.dfs import DepthFirst
@@ -19,15 +19,18 @@ from exhaustive.searches import search
 from simaie.check import CHECKERS, store_conditional_within
 from simaie.trace import Ending, Trace
 
-#: How many programs there are, and how many interleavings one may have to be compared.
-PROGRAMS, INTERLEAVINGS = 100, 150
+#: Programs that have few interleavings, in which all features meet, and how many one may have to be compared.
+PROGRAMS = [
+    10, 12, 13, 18, 23, 24, 25, 29, 32, 33, 42, 43, 45, 54, 55, 56, 58, 68, 69, 76, 84, 88, 89, 90, 94, 95, 99,
+]  # fmt: skip
+INTERLEAVINGS = 150
 SOAK_PROGRAMS, SOAK_INTERLEAVINGS = 2_000, 600
 ALL = (*CHECKERS.values(), store_conditional_within(1))
 _ENDINGS = {Ending.FINISHED, Ending.DEADLOCK, Ending.LIVELOCK}
 
 
 def test_dpor_shows_what_all_interleavings_show_where_features_meet():
-    met = _compare_all(range(PROGRAMS), INTERLEAVINGS)
+    met = _compare_all(PROGRAMS, INTERLEAVINGS)
     assert {*FEATURES, *ISAS, *SCHEMES, *HOSTS} <= met.keys()
     assert {" ".join(pair) for pair in itertools.combinations(FEATURES, 2)} <= met.keys()
 
@@ -39,7 +42,7 @@ def test_dpor_shows_what_all_interleavings_show_of_thousands():
     assert {" ".join(each) for each in itertools.product(ISAS, SCHEMES, HOSTS)} <= met.keys()
 
 
-def _compare_all(seeds: range, limit: int) -> Counter[str]:
+def _compare_all(seeds: Sequence[int], limit: int) -> Counter[str]:
     """How many of the programs whose interleavings all were run have what, and which pairs of features.
 
     Most could be compared, and a good part of these show different things in different orders.

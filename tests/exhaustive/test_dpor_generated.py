@@ -32,7 +32,7 @@ SPLIT = {"reservation sets", "undefined exclusives"}
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_dpor_visits_each_class_of_all_interleavings_once(family):
-    assert _compared(family, range(len(SIZES)), limit=1_000) >= 2
+    assert _compared(family, range(len(SIZES)), limit=300) >= 1
 
 
 @pytest.mark.soak
@@ -79,12 +79,14 @@ def test_dpor_visits_each_class_where_a_step_may_have_to_be_tried(family, seed, 
         ("aie-rfc", "x86"),
     ],
 )
-def test_dpor_visits_each_class_under_the_schemes(scheme, isa):
+@pytest.mark.parametrize("limit", [250, pytest.param(1_000, marks=pytest.mark.soak)])
+def test_dpor_visits_each_class_under_the_schemes(scheme, isa, limit):
     machine = Machine(scheme, address_bits=12)
     compared = [
-        _compare(under_scheme(isa, seed, ((1, 1), (2, 1), (1, 1, 1))[seed % 3]), machine) for seed in range(6)
+        _compare(under_scheme(isa, seed, ((1, 1), (2, 1), (1, 1, 1))[seed % 3]), machine, limit=limit)
+        for seed in range(6)
     ]
-    assert len([wasted for wasted in compared if wasted is not None]) >= 3
+    assert len([wasted for wasted in compared if wasted is not None]) >= 2
     assert not any(compared)
 
 
@@ -96,7 +98,7 @@ SCHEMES = [
 ]
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(7)
 @pytest.mark.parametrize("host", ["sc", "tso", "pso"])
 @pytest.mark.parametrize(("scheme", "isa"), SCHEMES)
 def test_dpor_visits_each_class_of_two_to_four_vcpus_under_every_scheme_on_every_host(scheme, isa, host):

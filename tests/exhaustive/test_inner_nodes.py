@@ -53,9 +53,9 @@ def both(program: Program, spec: Spec, limit: int, **machine) -> tuple[int, int]
     return present[1], raced[1]
 
 
-def audited(limit: int) -> list[tuple[int, int]]:
+def audited(limit: int, one_in: int = 1) -> list[tuple[int, int]]:
     compared = []
-    for item in plan(None, None):
+    for item in plan(None, None)[::one_in]:
         needs, machine = item.case.needs, item.machine
         spec = machine.scheme_spec
         if not spec.name.startswith("aie"):
@@ -71,9 +71,9 @@ def audited(limit: int) -> list[tuple[int, int]]:
 
 
 def test_the_audits_programs_have_the_same_verdicts_outcomes_and_findings():
-    compared = audited(limit=60)
-    assert len(compared) >= 120
-    assert sum(present < raced for present, raced in compared) >= 30
+    compared = audited(limit=60, one_in=4)
+    assert len(compared) >= 30
+    assert sum(present < raced for present, raced in compared) >= 7
 
 
 @pytest.mark.soak
@@ -82,7 +82,7 @@ def test_all_of_the_audits_programs_have_the_same_verdicts_outcomes_and_findings
     assert len(audited(limit=100_000)) == len(aie)
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("host", ["sc", "tso", "pso"])
 @pytest.mark.parametrize(("scheme", "isa"), [("aie-rfc", "x86"), ("aie-rfc", "arm"), ("aie-v2", "x86")])
 def test_generated_programs_have_the_same_verdicts_outcomes_and_findings(scheme, isa, host):

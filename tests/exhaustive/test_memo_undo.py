@@ -73,9 +73,10 @@ def assert_alike(family, seeds, machine, sizes=SIZES):
     assert family in NEVER_UNDONE or family in NOT_UNDONE or compared == len(seeds), family
 
 
+@pytest.mark.parametrize("seeds", [range(3), pytest.param(range(3, 10), marks=pytest.mark.soak)], ids=len)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_generated_programs(family):
-    assert_alike(family, range(7), Machine(Hypercalls))
+def test_generated_programs(family, seeds):
+    assert_alike(family, seeds, Machine(Hypercalls))
 
 
 @pytest.mark.soak

@@ -41,8 +41,7 @@ CASES = [(name, scheme) for name, mix in MIXES.items() for scheme in SCHEMES]
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize(("name", "scheme"), CASES)
 def test_dpor_sees_what_all_interleavings_show(name, scheme, host):
-    compared = [compare(mixed(name, seed), Machine(scheme, host=host), name) for seed in range(5)]
-    assert sum(compared) >= 1
+    assert any(compare(mixed(name, seed), Machine(scheme, host=host), name) for seed in range(5))
 
 
 @pytest.mark.soak

@@ -35,6 +35,7 @@ def excludes(traces):
 # -- locks that work -----------------------------------------------------------------------------------
 
 
+@pytest.mark.one_in(2)
 @ISAS
 @MACHINES
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.__name__)
@@ -76,6 +77,7 @@ def test_a_spin_on_a_flag_sees_what_was_written_before_it(readers, machine, isa)
     assert all(trace.ending is Ending.FINISHED and not trace.faults for trace in traces)
 
 
+@pytest.mark.one_in(4)
 @ISAS
 @pytest.mark.parametrize("machine", [NATIVE, CAS], ids=lambda machine: machine.scheme)
 def test_the_search_of_three_vcpus_on_a_ticket_lock_ends(machine, isa):
@@ -85,7 +87,8 @@ def test_the_search_of_three_vcpus_on_a_ticket_lock_ends(machine, isa):
     assert excludes(traces)
 
 
-@pytest.mark.parametrize("lock", [s.ttas, s.mcs], ids=lambda lock: lock.__name__)
+@pytest.mark.one_in(2)
+@pytest.mark.parametrize("lock", [s.mcs, s.ttas], ids=lambda lock: lock.__name__)
 def test_the_search_of_three_vcpus_on_an_x86_lock_ends(lock):
     traces, dpor = explored(s.locked(lock, "x86", 3))
     assert dpor.complete
@@ -93,8 +96,18 @@ def test_the_search_of_three_vcpus_on_an_x86_lock_ends(lock):
     assert len({trace.outcome for trace in traces}) == 6  # the orders of three
 
 
-@pytest.mark.parametrize("scheme", ["native", "cas", "aie-rfc"])
-@pytest.mark.parametrize(("isa", "vcpus"), [("x86", 2), ("x86", 3), ("arm", 2)])
+#: The traces of a test-and-set lock in lists.
+EXECUTIONS = {
+    ("x86", 2, "native"): 6, ("x86", 2, "cas"): 6, ("x86", 2, "aie-rfc"): 28,
+    ("x86", 3, "native"): 306, ("x86", 3, "cas"): 306, ("x86", 3, "aie-rfc"): 5_712,
+    ("arm", 2, "native"): 14, ("arm", 2, "cas"): 14, ("arm", 2, "aie-rfc"): 76,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("isa", "vcpus", "scheme"),
+    [pytest.param(*each, marks=pytest.mark.soak if count > 1_000 else ()) for each, count in EXECUTIONS.items()],
+)
 def test_a_lock_in_a_list_of_instructions_is_proved(isa, vcpus, scheme):
     machine, program = Machine(scheme, address_bits=12), s.tas_as_lists(isa, vcpus)
     lets_aba_pass = isa == "arm" and scheme == "cas"  # which harms no lock
@@ -104,14 +117,6 @@ def test_a_lock_in_a_list_of_instructions_is_proved(isa, vcpus, scheme):
     assert report.statistics.executions == EXECUTIONS[isa, vcpus, scheme]
     if report.statistics.executions < 400:
         assert len(explored(program, machine)[0]) == report.statistics.executions  # without undo
-
-
-#: The traces of a test-and-set lock in lists.
-EXECUTIONS = {
-    ("x86", 2, "native"): 6, ("x86", 2, "cas"): 6, ("x86", 2, "aie-rfc"): 28,
-    ("x86", 3, "native"): 306, ("x86", 3, "cas"): 306, ("x86", 3, "aie-rfc"): 5_712,
-    ("arm", 2, "native"): 14, ("arm", 2, "cas"): 14, ("arm", 2, "aie-rfc"): 76,
-}  # fmt: skip
 
 
 @pytest.mark.parametrize(("scheme", "least_pruned"), [("native", 1), ("cas", 0)])
@@ -125,7 +130,7 @@ def test_three_vcpus_on_a_lock_by_ll_sc_are_proved(scheme, least_pruned):
 # -- the two searches agree ----------------------------------------------------------------------------
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize(
     ("program", "machine"),
     [
@@ -159,7 +164,7 @@ async def no_pause(cpu):
         *[(s.message_passing(isa, readers), NATIVE) for isa in ("x86", "arm") for readers in (1, 2)],
         *[(s.message_passing("arm"), machine) for machine in (RFC, Machine("native", full_system=True))],
         *[(s.locked(lock, "x86"), NATIVE) for lock in (s.ttas, s.ticket, s.mcs, s.broken_ttas)],
-        (s.locked(s.ttas, "arm"), CAS),
+        pytest.param(s.locked(s.ttas, "arm"), CAS, marks=pytest.mark.soak),
         (s.either("arm", s.FLAGS[1]), NATIVE),
     ],
     ids=str,

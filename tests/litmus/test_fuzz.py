@@ -44,7 +44,7 @@ def refusal(text: str) -> LitmusError | None:
     return None
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(mutated())
 def test_mutated_files(text: str) -> None:
     """A mutated file is read, or refused at a place that is in it."""

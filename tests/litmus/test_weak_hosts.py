@@ -26,8 +26,12 @@ pytestmark = [needs_corpus, pytest.mark.untraced]
 WEAK = [arch for arch in Arch if arch in DIALECTS and arch not in (Arch.X86, Arch.X86_64)]
 
 
-def entries(arch: Arch) -> list[dict[str, Any]]:
-    return [entry for entry in INDEX if entry["arch"] == arch]
+#: One test in this many is run; all of them are a soak.
+ONE_IN = pytest.mark.parametrize("one_in", [2, pytest.param(1, marks=pytest.mark.soak)])
+
+
+def entries(arch: Arch, one_in: int) -> list[dict[str, Any]]:
+    return [entry for entry in INDEX if entry["arch"] == arch][::one_in]
 
 
 def states(entry: dict[str, Any], host: str) -> set[State] | None:
@@ -43,10 +47,11 @@ def states(entry: dict[str, Any], host: str) -> set[State] | None:
 
 
 @pytest.mark.one_in(2)
+@ONE_IN
 @pytest.mark.parametrize("arch", [arch for arch in Arch if arch in DIALECTS])
-def test_each_host_allows_what_the_stronger_one_does(arch: Arch) -> None:
+def test_each_host_allows_what_the_stronger_one_does(arch: Arch, one_in: int) -> None:
     more = {"tso": 0, "pso": 0}
-    for entry in entries(arch):
+    for entry in entries(arch, one_in):
         sc, tso, pso = (states(entry, host) for host in ("sc", "tso", "pso"))
         if sc is None or tso is None or pso is None:
             continue
@@ -56,10 +61,11 @@ def test_each_host_allows_what_the_stronger_one_does(arch: Arch) -> None:
     assert all(more.values()), "no test tells the hosts apart"
 
 
+@ONE_IN
 @pytest.mark.parametrize("arch", WEAK)
-def test_pso_stays_within_the_weaker_model_of_the_architecture(arch: Arch) -> None:
+def test_pso_stays_within_the_weaker_model_of_the_architecture(arch: Arch, one_in: int) -> None:
     checked = 0
-    for entry in entries(arch):
+    for entry in entries(arch, one_in):
         ours = states(entry, "pso")
         if ours is None:
             continue

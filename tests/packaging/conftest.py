@@ -72,7 +72,7 @@ def fixture_compiled(project, tmp_path_factory):
     if shutil.which(os.environ.get("CC", "cc")) is None:
         pytest.skip("a C compiler is not here")
     dist = project.parent / "compiled"
-    build(project, dist, "build_wheel", SIMAIE_COMPILE="1", MYPYC_OPT_LEVEL="0")
+    build(project, dist, "build_wheel", SIMAIE_COMPILE="1", MYPYC_OPT_LEVEL="0", CFLAGS="-g0")
     (wheel,) = dist.glob("*.whl")
     return installed(wheel, tmp_path_factory.mktemp("compiled"))
 

@@ -21,6 +21,8 @@ from simaie.replaying.shrink import Size
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial" / "pytest-and-hypothesis.md"
 FILES = dict(re.findall(r'```python title="([^"]*)"\n(.*?)```', PAGE.read_text("utf-8"), flags=re.DOTALL))
 ABA, DRAWN = FILES["test_aba.py"], FILES["test_drawn.py"]
+#: Hypothesis leaves what it finds as it is.
+FOUND = DRAWN.replace("import given", "import Phase, given").replace("=2000", "=2000, phases=[Phase.generate]")
 PROGRAM = ABA.split("@pytest")[0] + """
 ABA = Program("a-b-a", isa="arm", threads=[to(7), to(1) + to(0)], init={0x100: 0})
 """
@@ -53,7 +55,13 @@ def replay_line(result):
 
 
 @pytest.mark.parametrize(
-    ("code", "kind"), [(ABA, "llsc-atomicity"), (DRAWN, "llsc-atomicity-value")], ids=["written", "drawn"]
+    ("code", "kind"),
+    [
+        (ABA, "llsc-atomicity"),
+        pytest.param(DRAWN, "llsc-atomicity-value", marks=pytest.mark.soak),
+        (FOUND, "llsc-atomicity-value"),
+    ],
+    ids=["written", "drawn", "drawn, and cut only by the plug-in"],
 )
 def test_the_documented_tests_fail_replay_by_their_line_and_pass_under_another_scheme(pytester, code, kind):
     """The line that pytest prints is run as it stands; the counterexample is the least there is.
@@ -410,7 +418,7 @@ async def adds(cpu):
     if await cpu.ldrex(0x100):
         cpu.reachable("there")
 
-@pytest.mark.simaie
+@pytest.mark.simaie(executions=5)
 def test_goals():
     return Program("goals", isa="arm", threads=[adds], init={0x100: 0})
 """

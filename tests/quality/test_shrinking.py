@@ -57,7 +57,7 @@ def preemptions(trace: Trace) -> int:
                for step, (before, after) in enumerate(pairwise(trace.events)))
 
 
-@pytest.mark.one_in(7)
+@pytest.mark.one_in(30)
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("bits", [12, 32])
 @pytest.mark.parametrize(("kind", "cut"), [("rmw-atomicity", True), ("rmw-atomicity", False), ("final-check", True)])

@@ -230,7 +230,7 @@ def histories(draw, name):
 
 @pytest.mark.untraced
 @pytest.mark.parametrize("name", CALLS)
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_the_search_agrees_with_the_definition(name, data):
     calls = data.draw(histories(name))

@@ -165,7 +165,7 @@ def _ordered(accesses, spans, synchronising, i, j):
 
 @pytest.mark.untraced
 @pytest.mark.parametrize("places", [PLACES, MIXED])
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_the_racy_places_are_those_of_the_definition(places, data):
     trace = interleaved(data.draw(threads(places, 4)), data.draw(st.lists(st.integers(0, 5), max_size=40)))

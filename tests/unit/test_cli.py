@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from fresh import fresh
 
 from simaie import corpus, plugins
 from simaie.audit import AuditReport, AuditRow, RowResult
@@ -229,7 +230,7 @@ def test_index_runs_that_execution_alone_whether_or_not_the_scheduler_learns(
     run: Run, source: Path, scheduler: str
 ) -> None:
     args = ("explore", f"{source}:racy", "--scheduler", scheduler, "--seed", 5, "--format", "json")
-    for failure in run(*args, "--executions", 20, "--failures", "all").document["failures"]:
+    for failure in run(*args, "--executions", 8, "--failures", "all").document["failures"]:
         alone = run(*args, "--index", failure["index"], "--jobs", 1)
         assert alone.status == Status.VIOLATED
         assert alone.document["executions"] == 1
@@ -614,13 +615,13 @@ def test_a_program_changed_or_gone_is_shown_and_not_run(source: Path, change: Ca
     """In processes of their own: one that has the program in memory needs no file."""
     folder = source.parent / "f"
     args = ("--scheduler", "dfs", "--save", str(folder), "--format", "json")
-    (path,) = json.loads(in_process("explore", f"{source}:racy", *args).out)["saved"]
-    assert in_process("replay", path, "--trust").status == Status.VIOLATED
+    (path,) = json.loads(fresh("explore", f"{source}:racy", *args).out)["saved"]
+    assert fresh("replay", path, "--trust").status == Status.VIOLATED
     change(source)
-    shown = in_process("replay", path, "--trust")
-    assert_one_line(shown, Status.VIOLATED)
+    shown = fresh("replay", path, "--trust")
+    assert_one_line(Ran(*shown), Status.VIOLATED)
     assert "recorded, not run again" in shown.out
-    assert_one_line(in_process("check", path, "--trust"))
+    assert_one_line(Ran(*fresh("check", path, "--trust")))
 
 
 # -- processes --------------------------------------------------------------------------------------------

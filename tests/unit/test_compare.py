@@ -203,7 +203,7 @@ def test_an_incomplete_set_of_what_is_allowed_decides_nothing():
 @pytest.mark.untraced
 def test_an_incomplete_set_of_what_is_possible_is_no_proof():
     endless = Program("endless", isa="x86", threads=[_endless], init={X: 0})
-    found = compare(endless, machine=Machine("native"))
+    found = compare(endless, machine=Machine("native", limits=Limits(steps=40)), executions=100)
     assert found.verdict is Verdict.INCONCLUSIVE
     assert found.possible.reason
     assert found.allowed.reason

@@ -190,15 +190,25 @@ async def chooses(cpu: Any) -> None:
         await cpu.join(child)
 
 
+async def chooses_of_one_first(cpu: Any) -> None:
+    await cpu.choose(1)  # of which a scheduler is not asked
+    cpu.observe("chosen", await cpu.choose(3))
+
+
 async def spins(cpu: Any) -> None:
     while not await cpu.load(X):
         await cpu.pause()
     await cpu.lock_add(Y, 1)
 
 
+GUESTS = [
+    (chooses, chooses), (chooses_of_one_first, chooses_of_one_first), (spins, stores, loads), (loads, loads, stores),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 @pytest.mark.parametrize("host", ["sc", "tso"])
-@pytest.mark.parametrize("guests", [(chooses, chooses), (spins, stores, loads), (loads, loads, stores)])
+@pytest.mark.parametrize("guests", GUESTS)
 def test_guests_that_keep_to_operations_pass(guests, host, scheduler):
     report = explore(program(*guests), Machine(host=host), scheduler=scheduler, failures=None, executions=200)
     assert report.verdict in ("holds", "inconclusive")

@@ -144,6 +144,7 @@ def test_equal_content_in_every_process_whatever_the_hash_seed():
     assert runs[0] == runs[1] != ""
 
 
+@pytest.mark.untraced
 def test_programs_share_their_content_only_if_the_machine_alone_makes_the_case():
     by_digest = {}
     for name in corpus.names():
@@ -185,9 +186,10 @@ def test_run_one_after_the_other_each_program_ends_and_is_accepted(case):
             assert judge(trace) == () or case.row == 30
 
 
+@pytest.mark.untraced
 def test_all_eighty_vcpus_are_in_the_tiny_set_before_the_first_conditional_store():
     case = corpus.case("tiny-set-80")
-    for trace in traces_of(case, corpus.program("tiny-set-80"), "aie-rfc", "random-walk", executions=3):
+    for trace in traces_of(case, corpus.program("tiny-set-80"), "aie-rfc", "random-walk", executions=1):
         members = set()
         for event in trace.events:
             if event.op.kind is Kind.UPDATE and event.instruction.access is AccessKind.STORE_CONDITIONAL:
@@ -199,6 +201,7 @@ def test_all_eighty_vcpus_are_in_the_tiny_set_before_the_first_conditional_store
         assert sum(i.result for i in conditional) == 1
 
 
+@pytest.mark.untraced
 def test_the_lock_with_sixty_four_contenders_is_taken_by_each_exactly_once():
     case = corpus.case("contended-lock-64")
     (trace,) = traces_of(case, corpus.program("contended-lock-64"), "aie-rfc", "random-walk")
@@ -226,6 +229,7 @@ def test_a_model_predicate_tells_some_interleavings_from_others(name, scheme, pr
     assert {predicate(trace) for trace in traces} == {True, False}
 
 
+@pytest.mark.untraced
 def test_all_thousand_vcpus_of_a_chain_are_members_before_the_first_conditional_store():
     case = corpus.case("chain-of-reservations-3")
     (trace,) = traces_of(case, corpus.program("chain-of-reservations-1000"), "aie-rfc", "random-walk")

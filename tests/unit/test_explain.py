@@ -39,6 +39,7 @@ def test_a_lost_update_names_both_instructions_all_three_values_and_the_check_th
     assert "cas radix/10" in text  # and who changed it
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.untraced
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.spoiled.__name__)
 def test_whatever_a_spoiled_scheme_does_is_explained(mutant):

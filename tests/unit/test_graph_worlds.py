@@ -179,7 +179,8 @@ def compared(seed, hosts):
 
 
 @pytest.mark.untraced
-@pytest.mark.parametrize("seed", [19, 35, 340, *range(6)])
+@pytest.mark.one_in(3)
+@pytest.mark.parametrize("seed", [35, 19, 340, *range(6)])
 def test_the_search_finds_the_outcomes_of_dpor_on_sc_and_no_graph_twice(seed):
     compared(seed, ["armv8"])
 
@@ -247,7 +248,7 @@ def test_the_schemes_that_stop_the_world_keep_exclusives_apart(scheme):
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize("scheduler", ["random-walk", "pct", "pos"])
 def test_other_schedulers_stop_the_world_too(scheduler):
-    for seed in (19, 35, 3):
+    for seed in (35, 3):
         program, scheme = generated(seed)
         every = states(explored(program, scheme))
         some = explored(program, scheme, scheduler=scheduler, executions=60)

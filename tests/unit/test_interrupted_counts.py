@@ -80,7 +80,7 @@ def test_a_report_has_all_of_an_execution_or_nothing(monkeypatch: pytest.MonkeyP
         assert report is not None
         assert facts(report) == whole[report.executions], number
         counts.add(report.executions)
-        number += 23
+        number += 47
     assert counts == {AT, AT + 1}
 
 

@@ -364,6 +364,7 @@ def test_one_in_so_many_executions_runs_on_both_engines(scheduler: str, monkeypa
 # -- explorations ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("scheduler", ["random-walk", "pct", "surw", "portfolio", "dfs"])
 @pytest.mark.parametrize("scheme", ["native", "aie-rfc", "none"])
 def test_a_report_says_the_same_with_and_without_the_memo(scheduler: str, scheme: str, monkeypatch: pytest.MonkeyPatch):

@@ -114,6 +114,7 @@ BROKEN: list[tuple[Program, Machine]] = [
 ]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("number", range(len(BROKEN)))
 def test_a_checker_that_is_not_asked_finds_nothing(number: int):
     agree(*BROKEN[number], "random-walk", 40)
@@ -129,7 +130,7 @@ def test_each_default_checker_declares_its_needs_and_is_asked_somewhere():
     found = set()
     lies = [(Program("liar", isa=liar.isa, threads=[liar.guest]), Machine(liar.scheme)) for liar in LIARS[:2]]
     for program, machine in BROKEN + lies:
-        for _, trace in side_by_side(program, machine, "random-walk", 40):
+        for _, trace in side_by_side(program, machine, "random-walk", 20):
             found |= {checker for checker in DEFAULT if can_find(checker, trace.occurred) and tuple(checker(trace))}
     assert set(DEFAULT) <= NEEDS.keys()
     assert {checker.__name__ for checker in set(DEFAULT) - found} == set()
@@ -161,7 +162,7 @@ def test_a_checker_of_ones_own_is_always_asked(monkeypatch: pytest.MonkeyPatch):
 def test_a_report_has_the_same_findings_with_and_without_the_memo(number: int, monkeypatch: pytest.MonkeyPatch):
     def findings() -> Any:
         program, machine = BROKEN[number]
-        report = explore(program, machine, scheduler="random-walk", executions=120, failures=None)
+        report = explore(program, machine, scheduler="random-walk", executions=40, failures=None)
         failures = [(failure.index, failure.trace.digest, failure.findings) for failure in report.failures]
         return report.verdict, report.reason, report.failing, report.outcomes, failures
 

@@ -55,7 +55,7 @@ def run(program: Program) -> None:
     explore(program, Machine("native"), executions=1, checkers=[])
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.untraced
 @pytest.mark.parametrize("isa", ISAS)
 def test_every_row_runs_as_it_says_and_is_written_and_read_back(isa):
@@ -182,6 +182,7 @@ def test_a_sign_is_extended_from_any_bit(bits):
     run(program)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.untraced
 @pytest.mark.parametrize("isa", sorted(ISAS))
 def test_every_drawn_program_is_read_back(isa):

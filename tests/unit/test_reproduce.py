@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fresh import fresh
 
 import simaie
 from simaie import Machine, Program, corpus, explore, ins
@@ -97,9 +98,9 @@ def in_fresh_process(line: str) -> dict:
     """What a printed command says, as JSON; it must run into a violation."""
     words = [*shlex.split(line), "--format", "json"]
     assert words[0] == "simaie"
-    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, check=False)
-    assert done.returncode == (0 if line.startswith("simaie shrink") else 1), (line, done.stderr)
-    return json.loads(done.stdout)
+    said = fresh(*words[1:])
+    assert said.status == (0 if line.startswith("simaie shrink") else 1), (line, said.err)
+    return json.loads(said.out)
 
 
 def digest_of(document: dict) -> str:

@@ -81,25 +81,25 @@ def test_depth_one_bugs_have_probability_one_in_n():
 
 @pytest.mark.untraced
 def test_depth_two_bug_that_a_random_walk_practically_never_finds():
-    """n = 2 and k = 31 steps with two candidates at most: 1 / 62 an execution.
+    """n = 2 and k = 21 steps with two candidates at most: 1 / 42 an execution.
 
-    A random walk needs thread 1 to take 31 steps while thread 0 takes its first one only: 31 / 2^32 at most.
+    A random walk needs thread 1 to take 21 steps while thread 0 takes its first one only: 21 / 2^22 at most.
     """
-    program = depth_two(private=30)
-    assert found(program, lambda: Pct(depth=2), [0], 1_500) >= at_least(1_500, 1 / 62)
-    assert found(program, RandomWalk, [0], 500) == 0
+    program = depth_two(private=20)
+    assert found(program, lambda: Pct(depth=2), [0], 1_000) >= at_least(1_000, 1 / 42)
+    assert found(program, RandomWalk, [0], 200) == 0
 
 
 @pytest.mark.untraced
 def test_a_larger_depth_still_finds_shallow_bugs():
-    """The promise of depth 3 with k = 9: 1 / (2 * 81)."""
-    assert found(depth_two(private=8), lambda: Pct(depth=3), [0], 3_000) >= at_least(3_000, 1 / 162)
+    """The promise of depth 3 with k = 6: 1 / (2 * 36)."""
+    assert found(depth_two(private=5), lambda: Pct(depth=3), [0], 1_500) >= at_least(1_500, 1 / 72) > 2
 
 
 @pytest.mark.untraced
 def test_depth_three_bug():
-    """n = 2; thread 0 has 6 steps and thread 1 as many, so that k <= 11: 1 / (2 * 121) = 1 / 242 an execution."""
-    assert found(depth_three(private=3), lambda: Pct(depth=3), [0], 5_000) >= at_least(5_000, 1 / 242)
+    """n = 2; thread 0 has 5 steps and thread 1 as many, so that k <= 9: 1 / (2 * 81) = 1 / 162 an execution."""
+    assert found(depth_three(private=2), lambda: Pct(depth=3), [0], 3_300) >= at_least(3_300, 1 / 162) > 2
 
 
 def test_depth_one_makes_no_preemption():

@@ -53,6 +53,8 @@ FAMILY = [
 ]
 
 
+@pytest.mark.untraced
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("name", "variant"), FAMILY)
 def test_an_exception_at_any_step_leaves_no_vcpu_stuck_unless_the_data_say_so(name, variant):
     inner = name + ":" * bool(variant.options) + variant.options.replace(",", "&")
@@ -101,6 +103,7 @@ def test_the_number_of_exceptions_is_limited_per_vcpu_and_off_by_default():
     assert explored(load, "cas").statistics.executions == 1
 
 
+@pytest.mark.untraced
 def test_an_instruction_that_has_written_is_not_interrupted():
     """It could not start again: an addition would be made twice."""
     report = explored(ADDS, "interrupted:scheme=global-lock,times=2")

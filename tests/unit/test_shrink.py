@@ -97,7 +97,7 @@ def random_program(seed: int) -> Program:
 @pytest.mark.untraced
 def test_whatever_fails_shrinks_to_what_fails_alike_replays_and_is_no_larger():
     shrunk = 0
-    for seed in range(60):
+    for seed in range(20):
         scheme = ("none", "aie-rfc", "cas")[seed % 3]
         machine = Machine(scheme, host=("sc", "tso")[seed % 2], address_bits=12)
         report = simaie.explore(random_program(seed), machine, scheduler="random-walk", seed=seed, executions=40)
@@ -107,7 +107,7 @@ def test_whatever_fails_shrinks_to_what_fails_alike_replays_and_is_no_larger():
             assert how.after <= how.before
             assert simaie.replay(small).trace.digest == small.trace.digest
             shrunk += 1
-    assert shrunk >= 10
+    assert shrunk >= 4
 
 
 def test_the_budget_is_kept_and_its_end_is_said(failure):

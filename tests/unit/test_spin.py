@@ -214,6 +214,7 @@ TELLING = [*filter(changes_each_time, STORES), ((X, 0), (X, 1), (Y, 1)), ((X, 0)
 
 
 @pytest.mark.untraced
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("until", UNTIL.values(), ids=UNTIL)
 def test_every_way_out_of_a_loop_of_two_looks_is_still_there(until):
     """For sequences of three stores to two places; four rounds suffice, as each but the first needs a store."""

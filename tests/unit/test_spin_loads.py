@@ -496,6 +496,7 @@ UNTIL = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("until", UNTIL.values(), ids=UNTIL)
 def test_every_way_out_of_a_loop_of_two_looks_is_still_there(until):
     """For sequences of three stores to two places; four rounds suffice, as each but the first needs a store."""

@@ -93,7 +93,7 @@ def sizes(program):
     return found
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(7)
 @pytest.mark.untraced
 @pytest.mark.parametrize("isa", ["aarch64", "arm", "mips", "ppc", "riscv", "sparc", "x86"])
 def test_programs_have_what_the_instruction_set_has(isa):
@@ -139,6 +139,7 @@ def test_spawned_threads_are_vcpus_of_a_schedule():
     assert names == {"0", "0.0", "0.0.0", "1"}
 
 
+@pytest.mark.untraced
 @settings(FEW, max_examples=5)
 @given(failures(programs("arm", vcpus=2), machines(["cas", "none"], granules=[16], host_words=[64])))
 def test_a_failure_as_code_is_found_again_when_pasted(failure):
@@ -176,7 +177,7 @@ sys.path.insert(0, {folder!r})
 import many_constants
 from simaie import Machine
 from simaie.cli.fuzz import fuzz
-print(*(digest for isa in ("arm", "x86") for digest in fuzz(isa, Machine(), examples=60, seed=5, executions=1).digests))
+print(*(digest for isa in ("arm", "x86") for digest in fuzz(isa, Machine(), examples=25, seed=5, executions=1).digests))
 """
 
 
@@ -191,7 +192,7 @@ def test_the_same_seed_gives_the_same_examples_in_any_process(tmp_path):
         script = DIGESTS.format(folder=str(folder))
         seen.append(subprocess.check_output([sys.executable, "-c", script], text=True, env=environment, cwd=folder))
     assert seen[0] == seen[1]
-    assert len(set(seen[0].split())) > 60
+    assert len(set(seen[0].split())) > 25
 
 
 @pytest.mark.parametrize(
@@ -228,14 +229,14 @@ def test_unknown_names_are_refused():
             asked()
 
 
-ARGUMENTS = ["fuzz", "--isa", "arm", "--scheme", "cas", "--examples", "120", "--seed", "1", "--format", "json"]
+ARGUMENTS = ["fuzz", "--isa", "arm", "--scheme", "cas", "--examples", "60", "--seed", "1", "--format", "json"]
 
 
 @pytest.mark.untraced
 def test_fuzz_finds_saves_and_the_saved_failure_replays(tmp_path, capsys):
     assert main([*ARGUMENTS, "--save", str(tmp_path / "out")]) == 1
     said = json.loads(capsys.readouterr().out)
-    assert said["examples"] == 120
+    assert said["examples"] == 60
     assert said["traces"] > 0
     for failure in said["failures"]:
         assert failure["kind"] in {finding.kind for finding in simaie.replay(failure["saved"]).findings}
