@@ -103,11 +103,11 @@ class Graph:
         self.readers[key] = self.readers.get(key, 0) | 1 << read
         stores = self.coherence.get(place)
         if self.above and stores and stores[-1] != store:
-            self._forget(stores[0 if store == INITIAL else stores.index(store) + 1])  # is ordered behind the read
+            self.forget(stores[0 if store == INITIAL else stores.index(store) + 1])  # is ordered behind the read
 
     def unread(self, read: int) -> None:
         """Take back `read_from`."""
-        self._forget(read)
+        self.forget(read)
         store = self.source.pop(read)
         self.readers[store if store != INITIAL else self.events[read].place] &= ~(1 << read)
 
@@ -133,10 +133,10 @@ class Graph:
         """Insert a store of the graph at a position of the coherence order of its place."""
         stores = self.stores_to(store.place)
         if number < len(stores):
-            self._forget(stores[number])
+            self.forget(stores[number])
         stores.insert(number, store.id)
 
-    def _forget(self, event: int) -> None:
+    def forget(self, event: int) -> None:
         """Forget what is ordered before an event, as something else is now or was, and before all behind it."""
         if self.above:
             self.above = {

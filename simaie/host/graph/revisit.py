@@ -60,9 +60,11 @@ def revisits(graph: Graph, store: Event, *, everything: bool = False) -> Iterato
         if made is None:
             continue
         made.read_from(read, store.id)
+        made.above = _still_before(graph, made, read)
         for number in _places(made, store, made.events[read]):
             each = made.copy()
             each.insert(store, number)
+            each.forget(store.id)
             yield each, read, number
 
 
@@ -101,11 +103,19 @@ def _restricted(graph: Graph, kept: list[int], gone: list[int], read: int, told:
     return made
 
 
+def _still_before(graph: Graph, made: Graph, read: int) -> dict[int, int]:
+    """Return what is kept in `graph` of the order, and is so in `made`, of whose events only `read` has changed."""
+    lost = 1 << read | graph.mask & ~made.mask
+    if not graph.above or any(made.source[each] != graph.source[each] for each in made.source if each != read):
+        return {}
+    return {number: before for number, before in graph.above.items() if not (before | 1 << number) & lost}
+
+
 def _places(graph: Graph, store: Event, read: Event) -> list[int]:
     """Return the positions of `store` at which `read` may read from it."""
     low, later = lowest(graph, read), graph.later(read)
     found = []
-    for number in places_for(graph, store, (read.id,)):
+    for number in places_for(graph, store, read.id):
         if number > low and (not later or number <= _highest_with(graph, store, number, read, later)):
             found.append(number)
     return found
