@@ -47,9 +47,12 @@ class Armv8(Model):
             order |= past.releases
         last = past.last_store.get(event.place)
         if last is not None:
-            order |= last.carried  # a forwarded value comes with what the store waited for
+            forwarded = last.carried  # a forwarded value comes with what the store waited for
             if (event.acquire or event.acquire_pc) and last.pair >= 0:
-                order |= 1 << last.pair
+                forwarded |= 1 << last.pair
+            if last.pair >= 0 and past.compares >> last.pair & 1:
+                event.unsure = forwarded & ~order
+            order |= forwarded
         event.picks = depends.address_choices
         return order
 
@@ -62,7 +65,10 @@ class Armv8(Model):
             order |= 1 << event.pair
         event.carried = depends.address | depends.value
         event.picks = depends.address_choices | depends.value_choices
-        return order | _picked(past, order)
+        picked = _picked(past, order)
+        if unsure := past.unsure_of(order):
+            event.unsure = picked & ~(order | _picked(past, order & ~unsure))
+        return order | picked
 
     def add(self, past: Past, event: Event, depends: Dependencies) -> None:
         """Take an event into account for later ones."""

@@ -46,6 +46,7 @@ class Rvwmo(Model):
             order |= past.everything  # 6
         if event.consistent:
             order |= past.consistent  # 7
+        event.unsure = past.unsure_of(order) >> 1
         both = (order | order >> 1) & past.pairs
         return order | both | both << 1
 
@@ -71,7 +72,7 @@ class Rvwmo(Model):
             past.before_stores |= mask if orders & order else 0
 
     def by_source(self, graph: Graph, event: Event) -> int:
-        """Return what rules 2, 3 and 12 order before a read, which depend on the store that it reads."""
+        """Return what rules 3 and 12 order before a read, which depend on the store that it reads."""
         source = graph.source[event.id]
         found = 0
         store = None if source == INITIAL else graph.events.get(source)
@@ -79,7 +80,11 @@ class Rvwmo(Model):
             found = store.carried << store.base  # 12
             if store.pair >= 0:
                 found |= 1 << store.id  # 3
-        return found | event.reads_since & graph.mask & ~graph.readers_of(source, event.place)  # 2
+        return found
+
+    def by_sources(self, graph: Graph, event: Event) -> int:
+        """Return what rule 2 orders before a read, which depends on the store that each of both reads."""
+        return event.reads_since & graph.mask & ~graph.readers_of(graph.source[event.id], event.place)
 
 
 class RvwmoMemory(GraphMemory):

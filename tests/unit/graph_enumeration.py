@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 
 from simaie.engine.graph.again import repeated
 from simaie.engine.graph.attributes import ATOMICS
@@ -25,6 +26,8 @@ from simaie.op import Kind
 from simaie.protocols import ExecutionInfo
 
 _TOO_MANY = 60_000
+#: Rounds in which loads return what was stored in the round before; a counter would need more and more.
+_ROUNDS = 8
 
 
 class TooManyError(Exception):
@@ -59,16 +62,24 @@ def searched(program, machine: Machine):
     return search, [key_of(graph) for graph in found]
 
 
-def enumerated(search: GraphSearch, values):
-    """The keys of all graphs that the model allows, if loads return `values` only."""
+def enumerated(search: GraphSearch, values=()):
+    """The keys of all graphs that the model allows.
+
+    Args:
+        search: A search that is exhausted.
+        values: What loads return only, of whatever place; empty: the values that are initial or stored there.
+    """
     memo = search._memo
-    walk = Walk(memo, _empty(memo), lambda graph: None, 1000)
-    histories = [_histories(walk, vcpu, actor.start, values) for vcpu, actor in enumerate(memo.actors)]
+    histories = _histories_of_all(memo, values)
+    if math.prod(len(each) for each in histories) > _TOO_MANY:
+        raise TooManyError
     found = set()
     tried = 0
     for chosen in itertools.product(*histories):
         events = {event.id: event for history in chosen for event, _ in history}
         wanted = {event.id: value for history in chosen for event, value in history if value is not None}
+        if not all(_is_found(memo, events, events[read].place, value) for read, value in wanted.items()):
+            continue
         for graph in _graphs(memo, events, wanted):
             tried += 1
             if tried > _TOO_MANY:
@@ -79,14 +90,43 @@ def enumerated(search: GraphSearch, values):
 
 
 def _empty(memo):
-    return Graph(memo.model, [], pieces=memo.layout.has_pieces)
+    graph = Graph(memo.model, [], pieces=memo.layout.has_pieces)
+    graph.whole = True
+    return graph
 
 
-def _histories(walk, vcpu, start, values):
+def _histories_of_all(memo, values):
+    """Every history of each vCPU; if `values` is empty, loads return what is stored to their place in one of them."""
+    walk = Walk(memo, _empty(memo), lambda graph: None, 1000)
+    stored = {}
+    for _ in range(_ROUNDS):
+        found = [_histories(walk, vcpu, actor.start, values, stored) for vcpu, actor in enumerate(memo.actors)]
+        events = [event for each in found for history in each for event, _ in history]
+        more = {(event.place, event.value) for event in events if event.writes}
+        if values or all(value in stored.get(place, ()) for place, value in more):
+            return found
+        for place, value in more:
+            stored.setdefault(place, set()).add(value)
+    raise TooManyError
+
+
+def _is_found(memo, events, place, value):
+    """Whether a place has a value, at first or by one of these events."""
+    return initial_value(memo, place) == value or any(
+        event.writes and event.place == place and event.value == value for event in events.values()
+    )
+
+
+def _histories(walk, vcpu, start, values, stored):
     """Every history of a vCPU: its events, each read with the value that it returns."""
     found = []
 
+    def options(place):
+        return values or sorted({initial_value(walk._memo, place), *stored.get(place, ())})
+
     def go(node, events):
+        if len(found) > _TOO_MANY:
+            raise TooManyError
         if node.op is None:
             found.append(events)
             return
@@ -95,7 +135,7 @@ def _histories(walk, vcpu, start, values):
             go(walk.following(vcpu, node, 1), [*events, *((event, None) for event in label.stores)])
             go(walk.following(vcpu, node, 0), [*events, (label.fails, None)])
         elif label.reads:
-            for each in itertools.product(values, repeat=len(label.reads)):
+            for each in itertools.product(*(options(event.place) for event in label.reads)):
                 more = list(zip(label.reads, each, strict=True))
                 (pieces, _), = label.groups
                 result = label.layout.joined(pieces, each)

@@ -84,8 +84,8 @@ def generated(seed, isa):
 
 
 def compare(isa, host, seeds):
-    """Compare both on the programs of `seeds`; return how many, and those of which a graph came twice."""
-    compared, twice = 0, []
+    """Compare both on the programs of `seeds`, of which no graph may come twice; return how many were compared."""
+    compared = 0
     for seed in seeds:
         program = generated(seed, isa)
         search, found = searched(program, Machine("native:reservation=exact", host=host))
@@ -94,15 +94,12 @@ def compare(isa, host, seeds):
         except TooManyError:
             continue
         compared += 1
-        if len(found) > len(set(found)):
-            twice.append(program)
-        more, less = len(set(found) - expected), len(expected - set(found))
-        assert (more, less) == (0, 0), f"seed {seed}: {more} too many, {less} missing"
-    return compared, twice
+        more, less, twice = len(set(found) - expected), len(expected - set(found)), len(found) - len(set(found))
+        assert (more, less, twice) == (0, 0, 0), f"seed {seed}: {more} too many, {less} missing, {twice} twice"
+    return compared
 
 
-def has_rare_pair(program):
-    """Whether a graph may come twice on rvwmo, which costs time only: with store-conditionals, which may fail."""
+def has_conditional(program):
     return any(code.name in ("sc", "stxr", "stlxr") for thread in program.threads for code in thread)
 
 
@@ -110,10 +107,7 @@ def has_rare_pair(program):
 @pytest.mark.parametrize("seeds", [range(12), pytest.param(range(12, 60), marks=pytest.mark.soak)], ids=len)
 @pytest.mark.parametrize(("isa", "host"), [("aarch64", "armv8"), ("riscv", "rvwmo")])
 def test_the_search_finds_each_graph_that_the_model_allows(isa, host, seeds):
-    compared, twice = compare(isa, host, seeds)
-    assert compared > len(seeds) / 2
-    assert all(has_rare_pair(program) for program in twice)
-    assert not twice or host == "rvwmo"
+    assert compare(isa, host, seeds) > len(seeds) / 2
 
 
 ARM_PAIR = [ins("ldxr", Y, into="r"), ins("stxr", Y, 1, into="s")]
@@ -143,27 +137,21 @@ def test_a_store_that_is_ordered_behind_a_cas_which_stores_feeds_it_so_that_it_f
     compare("aarch64", "armv8", [3437])
 
 
-def test_a_cas_that_fails_is_kept_where_its_store_would_be():
-    threads = [
-        [ins("str_", Y, 1), ins("cas", X, 0, 1, into="r")],
-        [ins("cas", Y, 1, 1, into="r", order="l"), ins("cas", X, 0, 1, into="s", order="a")],
-    ]
-    search, found = searched(Program("kept", isa="aarch64", threads=threads), machine_of("armv8"))
-    assert set(found) == enumerated(search, (0, 1))
-    assert len(found) == len(set(found))
-
-
 def test_a_store_conditional_that_later_accesses_of_its_place_were_told_of_stores_again():
-    compare("riscv", "rvwmo", [1199])
+    found = searched(generated(1199, "riscv"), machine_of("rvwmo"))[1]
+    assert len(found) == len(set(found)) == 72
+
+
+def test_a_read_is_not_kept_for_having_read_another_store_than_a_later_one():
+    """Rule 2 of RVWMO orders both then, but what needs the later one does not need the earlier one."""
+    found = searched(generated(1011, "riscv"), machine_of("rvwmo"))[1]
+    assert len(found) == len(set(found)) == 48
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize(("isa", "host"), [("aarch64", "armv8"), ("riscv", "rvwmo")])
 def test_the_search_finds_each_graph_of_many_programs(isa, host):
-    compared, twice = compare(isa, host, range(1000, 1600))
-    assert compared > 300
-    assert len(twice) < compared // 50
-    assert not twice or host == "rvwmo"
+    assert compare(isa, host, range(1000, 1600)) > 290
 
 
 # -- against other searches, and what each graph keeps ---------------------------------------------------
@@ -188,7 +176,7 @@ def test_on_sc_the_graphs_of_generated_programs_are_the_executions_of_dpor(isa):
     compared = 0
     for seed in range(2100, 2140):
         program = generated(seed, isa)
-        if has_rare_pair(program):
+        if has_conditional(program):
             continue
         counts = []
         for host in (GraphScMemory, "sc"):

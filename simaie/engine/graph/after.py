@@ -55,8 +55,11 @@ def past_after(label: Label, value: Any) -> Past:
         write = _update_write(label, value) if kind is Kind.UPDATE else label.write(old)
         for event in write.events:
             _add(label, past, event, label.address_of(event))
-        if kind is Kind.CAS and not write.events and len(label.reads) == 1 and not label.layout.has_pieces:
-            _keep_failure(label, past, label.write(op.expected).events)
+        if kind is Kind.CAS:
+            past.compares |= sum(1 << read.index for read in label.reads)
+            if not write.events:
+                stores = label.write(op.expected).events
+                _note_failure(label, past, stores, sum(1 << event.index for event in stores))
     elif kind is _STORE_CONDITIONAL:
         _conditional_after(label, past, value)
     else:
@@ -89,23 +92,29 @@ def _conditional_after(label: Label, past: Past, value: Any) -> None:
             _add(label, past, event, label.address_of(event))
         told[event.place] = told.get(event.place, 0) | bits
     if not value:
-        _keep_failure(label, past, label.stores)
+        _note_failure(label, past, label.stores, 1 << label.stores[0].index)
     if not (value and label.model.status_orders):
         past.status |= bits
 
 
-def _keep_failure(label: Label, past: Past, stores: tuple[Event, ...]) -> None:
-    """Order later events behind a failure as behind the stores that it did not make, so that they keep it.
+def _note_failure(label: Label, past: Past, stores: tuple[Event, ...], bits: int) -> None:
+    """Order later events behind the stores that were not made.
 
     A failed store-conditional is an event with nothing before it, and a store of a failed CAS is no event. Hence that
-    adds no order, and the failure is just kept where later events are, as a store is. Without it, a graph that lost
-    the failure would have the store-conditional try once more, and a CAS would not be found to fail.
+    adds no order. The failure of a store-conditional is just kept where later events are, as a store is: a graph that
+    lost it would have the store-conditional try once more. Later events are the same whether a CAS wrote.
+
+    Args:
+        label: The label of the operation.
+        past: What the vCPU has done; is changed.
+        stores: The stores that were not made.
+        bits: The indices that stand for them.
     """
-    stored, bit = past.copy(), 1 << stores[0].index
+    stored = past.copy()
     for event in stores:
         _add(label, stored, event, label.address_of(event))
     for name in _BEFORE_LATER:
-        setattr(past, name, getattr(past, name) | getattr(stored, name) & bit)
+        setattr(past, name, getattr(past, name) | getattr(stored, name) & bits)
 
 
 def _result_of(label: Label) -> int:

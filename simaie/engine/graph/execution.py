@@ -24,8 +24,9 @@ from simaie.engine.graph.trace import ending_of, trace_of
 from simaie.engine.graph.walk import End
 from simaie.engine.memo.execution import first_actors
 from simaie.engine.memo.shared import SharedState
-from simaie.errors import InternalError
+from simaie.errors import InternalError, SimaieError
 from simaie.guest.program import Program
+from simaie.host.graph.consistency import allows_whole
 from simaie.host.graph.event import Event
 from simaie.host.graph.graph import Graph
 from simaie.machine import Machine
@@ -107,18 +108,33 @@ class GraphExecution(Execution):
         self._walk = walk = PickedWalk(memo, graph, self._pick, self._choose_vcpu, self._limit)
         for vcpu, actor in enumerate(list(memo.actors)):
             graph.at.append(walk.following(vcpu, actor.start, None))
-        end = walk.go()
+        end = self._end(walk)
         memo.require_sound()
-        ending: Ending | None = Ending.PRUNED
-        if end is End.DONE:
-            ending = ending_of(memo, walk.graph)
-        elif end is End.CUT and not self._given_up:
-            ending = Ending.STEP_LIMIT
-        self.ending = ending or Ending.PRUNED
+        self.ending = self._ending(end) or Ending.PRUNED
         trace = trace_of(memo, walk.graph, self.ending).complete()
         trace.schedule = Schedule(tuple(self._switched), tuple(self._chosen))
         trace.deviations = len(self._switched)
         return trace
+
+    def _ending(self, end: End) -> Ending | None:
+        """Return how the execution ended; None if it is none."""
+        graph = self._walk.graph
+        if end is End.DEAD or not allows_whole(graph):
+            return None
+        if end is End.DONE:
+            assert self._memo is not None
+            return ending_of(self._memo, graph)
+        return None if self._given_up else Ending.STEP_LIMIT
+
+    @staticmethod
+    def _end(walk: PickedWalk) -> End:
+        """Run to the end, and return which it is."""
+        try:
+            return walk.go()
+        except SimaieError:
+            if allows_whole(walk.graph):
+                raise
+            return End.DEAD  # the guest or the scheme need not be ready for it
 
     def _choose_vcpu(self, candidates: list[int]) -> int:
         offer, memo = self._offer, self._memo

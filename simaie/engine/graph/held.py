@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simaie.engine.tries import Try
-from simaie.host.graph.event import Event
+from simaie.host.graph.event import Event, members
 from simaie.host.graph.graph import Graph
 from simaie.op import Cell, Op, Role
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from simaie.engine.graph.label import Label
     from simaie.engine.graph.memo import GraphMemo
 
-__all__ = ["has_changed", "has_gone_on", "initial_value", "is_held", "was_noticed"]
+__all__ = ["has_changed", "has_gone_on", "initial_value", "is_held", "lacks_write", "was_noticed"]
 
 
 def has_changed(memo: GraphMemo, graph: Graph, wait: Op) -> bool:
@@ -48,9 +48,17 @@ def was_noticed(graph: Graph, label: Label, tried: Try) -> bool:
 
 
 def is_held(graph: Graph, label: Label) -> bool:
-    """Whether an atomic operation of several pieces waits until another store feeds one of its reads."""
+    """Whether an atomic operation of several pieces lacks its write until another store feeds one of its reads."""
     reads = sum(1 << read.id for read in label.reads)
     return graph.held & reads == reads
+
+
+def lacks_write(graph: Graph) -> bool:
+    """Whether an atomic operation still lacks its write, so that the graph is no execution."""
+    for number in members(graph.held):
+        if all(graph.held >> each & 1 for each in graph.events[number].siblings or ()):
+            return True
+    return False
 
 
 def has_gone_on(graph: Graph, label: Label) -> bool:

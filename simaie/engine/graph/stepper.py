@@ -95,18 +95,18 @@ class Stepper(Growing):
             return State.WAITS
         if label.op.kind in ATOMICS or label.op.kind is Kind.UPDATE:
             write = label.write(value)
-            if self._is_held(label, write.events):
-                return State.WAITS
-            if not all(self._put_write(event, label) for event in write.events):
+            held = self._is_held(label, write.events)
+            if not held and not all(self._put_write(event, label) for event in write.events):
                 return State.DEAD
             return self._go_on(vcpu, node, write.result)
         return self._go_on(vcpu, node, None if label.op is not node.op or label.op.kind is Kind.JOIN else value)
 
     def _is_held(self, label: Label, writes: tuple[Event, ...]) -> bool:
-        """Whether an atomic operation of several pieces waits for another read, as its write has no place.
+        """Whether an atomic operation of several pieces goes on without its write, which has no place.
 
         The piece that leaves no place to it is read from a store behind which another operation has written. If another
-        of its pieces is fed later, it may not write, or come before that operation. Hence the graph in which it waits.
+        of its pieces is fed later, it may not write, or come before that operation. Hence the graph without the write,
+        in which its vCPU goes on: what that does next may be needed by the store that feeds a piece.
         """
         if len(label.reads) < 2 or not writes:
             return False

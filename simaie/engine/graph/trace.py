@@ -8,9 +8,7 @@ from typing import Any
 
 from simaie.check.needs import FAULT, REFUSED
 from simaie.dependence import STOPS
-from simaie.engine.graph.attributes import ATOMICS
-from simaie.engine.graph.growing import WAITS
-from simaie.engine.graph.held import has_changed, has_gone_on, initial_value, is_held
+from simaie.engine.graph.held import has_changed, has_gone_on, initial_value
 from simaie.engine.graph.label import Label
 from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.world import may_wait
@@ -204,8 +202,6 @@ def ending_of(memo: GraphMemo, graph: Graph) -> Ending | None:
             if has_changed(memo, graph, label.wait):
                 return None
             continue
-        if label.op.kind in ATOMICS - WAITS and (node.wait is None or is_held(graph, label)):
-            return None
         values = []
         for event in label.reads:
             stores = graph.coherence.get(event.place, ())

@@ -94,18 +94,30 @@ class Walk(Stepper):
         """Finish the operations of several events of which the graph has some, before new ones; return how that ends.
 
         Otherwise a graph could be reached with the rest of them before other events, and after these. The rest of an
-        operation that writes comes before that of one that reads from it: it has no other stores to read then.
+        operation that writes comes before that of one that reads from it: it has no other stores to read then. What its
+        vCPU has to do again before it comes first.
         """
-        begun = []
+        for _, vcpu, last in sorted(self._begun()):
+            node, self._state = self.graph.at[vcpu], State.WENT
+            while self._state is State.WENT and node is not None and node.op is not None and node.label.number <= last:
+                if (end := self._step(vcpu)) is not None:
+                    return end
+                node = self.graph.at[vcpu]
+        return None
+
+    def _begun(self) -> list[tuple[bool, int, int]]:
+        """Return the operations of which the graph has some events: whether reads are missing, the vCPU, the number."""
+        graph, width = self.graph, 2 * self._memo.layout.parts
+        found: dict[int, tuple[bool, int, int]] = {}
+        for number in sorted(graph.events):  # of a vCPU, the last operation counts
+            event = graph.events[number]
+            if event.siblings is not None and any(not graph.mask >> each & 1 for each in event.siblings):
+                found[event.vcpu] = not event.writes, event.vcpu, event.index // width
         for label in self._labels():
             events = label.reads or label.stores
-            present = sum(self.graph.mask >> event.id & 1 for event in events)
-            if present and len(events) > 1:
-                begun.append((bool(label.reads) and present < len(events), label.vcpu))
-        for _, vcpu in sorted(begun):
-            if (end := self._step(vcpu)) is not None:
-                return end
-        return None
+            if len(events) > 1 and any(graph.mask >> event.id & 1 for event in events):
+                found.setdefault(label.vcpu, (False, label.vcpu, label.number))
+        return list(found.values())
 
     # -- sections ---------------------------------------------------------------------------------
 

@@ -26,22 +26,32 @@ def all_before(graph: Graph, events: int) -> int:
         number = left.bit_length() - 1  # the last one of a vCPU has most before it
         known = above.get(number)
         if known is None:
-            known = above[number] = _before(graph, number)
+            known = _before(graph, number)
         found |= known | 1 << number
         left &= ~found
     return found
 
 
 def _before(graph: Graph, event: int) -> int:
-    above, events, found = graph.above, graph.events, 0
-    left = predecessors(graph, events[event])
-    while left:
-        number = left.bit_length() - 1
-        known = above.get(number)
-        if known is None:
-            left |= predecessors(graph, events[number])
-            found |= 1 << number
+    """Return what is ordered before an event; note it for all events on the way, too."""
+    above, events = graph.above, graph.events
+    direct: dict[int, int] = {}
+    path = [event]
+    while path:
+        number = path[-1]
+        found = direct.get(number)
+        if found is None:
+            found = direct[number] = predecessors(graph, events[number])
+        left = result = found
+        while left:
+            latest = left.bit_length() - 1
+            known = above.get(latest)
+            if known is None:
+                path.append(latest)
+                break
+            result |= known
+            left &= ~(known | 1 << latest)
         else:
-            found |= known | 1 << number
-        left &= ~found
-    return found
+            above[number] = result
+            path.pop()
+    return above[event]

@@ -84,22 +84,23 @@ def _sources(graph: Graph, event: Event, stores: Sequence[int], found: Sequence[
     return good
 
 
-def places_for(graph: Graph, event: Event, also: Sequence[int] = ()) -> list[int]:
+def places_for(graph: Graph, event: Event, fed: int = -1) -> list[int]:
     """Return the positions in coherence at which a store may be inserted, the lowest first; it is in the graph.
 
     Args:
         graph: The graph.
         event: The store.
-        also: Other events, by id, that may have come into a cycle.
+        fed: The read that reads from it, by id; -1 if none does.
     """
     stores, later = graph.stores_to(event.place), graph.later(event)
     low = lowest(graph, event)
     high = highest(graph, event, later) if later else len(stores)
     pairs = event.pair >= 0 or any(graph.events[store].pair >= 0 for store in stores)
+    if not later and can_keep(graph):
+        return _places(graph, event, stores, range(low + 1, high + 1), fed, pairs=pairs)
+    also = [fed] if fed >= 0 else []
     if event.atomic and graph.model.one_operation:
-        also = (*also, event.id - 1)
-    if not (later or also) and can_keep(graph):
-        return _places(graph, event, stores, range(low + 1, high + 1), pairs=pairs)
+        also.append(event.id - 1)
     hard = bool(later or also or graph.pieces or graph.stops)  # else nothing is ordered behind the newest store
     good = []
     for number in range(low + 1, high + 1):
@@ -113,19 +114,23 @@ def places_for(graph: Graph, event: Event, also: Sequence[int] = ()) -> list[int
     return good
 
 
-def _places(graph: Graph, event: Event, stores: list[int], found: range, *, pairs: bool) -> list[int]:
+def _places(graph: Graph, event: Event, stores: list[int], found: range, fed: int, *, pairs: bool) -> list[int]:
     """Return those positions of `found` at which a new store may be inserted.
 
-    All that comes behind it is the store after it.
+    All that comes behind it is the store after it, which also comes behind the read `fed`, and what that comes before.
     """
-    before, good = 0, []
+    before, before_fed, good = 0, 0, []
+    if fed >= 0:
+        before_fed = all_before(graph, (graph.events[fed].order | event.order) & graph.mask)
     for number in found:
-        if number < len(stores):
+        if number < len(stores) or fed >= 0:
             last = stores[number - 1] if number else INITIAL
             own = event.order | (1 << event.base + event.pair if event.pair >= 0 else 0)
             own |= graph.readers_of(last, event.place) | (1 << last if number else 0)
             before |= all_before(graph, own & graph.mask & ~(1 << event.id))
-            if before >> stores[number] & 1:
+            if fed >= 0 and before >> fed & 1:
+                break
+            if number < len(stores) and (before | before_fed) >> stores[number] & 1:
                 continue
         if pairs:
             stores.insert(number, event.id)

@@ -34,7 +34,9 @@ class Event:
         function: What the write of its operation stores, by what this read returns; None if the operation is no
             read-modify-write, and the function returns `NOTHING` if it would not write.
         local: The events of its vCPU that are locally ordered before it, by index.
-        order: The same by id, with the SPAWN that started its vCPU.
+        order: The same by id, with the SPAWN that started its vCPU, but without the following.
+        unsure: Those that are ordered before it only because a compare-and-swap wrote. Its read is not, so that another
+            store may feed that, and let it fail.
         label: The events of its vCPU on which its place, its value or its being depends, by id.
         status: The store-conditionals, by id, of whose results it depends, though they do not order it.
         picks: The events on which it depends by choice, by index.
@@ -57,8 +59,8 @@ class Event:
     __slots__ = (
         "acquire", "acquire_pc", "atomic", "base", "carried", "choice", "choices", "claims", "consistent", "data",
         "drops", "function", "group", "id", "index", "label", "last_store", "local", "order", "pair", "picks", "place",
-        "reads_before", "reads_since", "release", "section", "siblings", "status", "stride", "taken", "total", "value",
-        "vcpu", "watched", "writes",
+        "reads_before", "reads_since", "release", "section", "siblings", "status", "stride", "taken", "total", "unsure",
+        "value", "vcpu", "watched", "writes",
     )  # fmt: skip
 
     def __init__(self, vcpu: int, index: int, stride: int, *, writes: bool, place: Hashable) -> None:
@@ -71,7 +73,7 @@ class Event:
         self.total = self.claims = False
         self.function: Callable[[Any], Any] | None = None
         self.local = self.order = self.label = self.status = self.picks = self.carried = self.data = self.choices = 0
-        self.reads_since = 0
+        self.reads_since = self.unsure = 0
         self.last_store: Event | None = None
         self.reads_before: tuple[Event, ...] = ()
         self.siblings: tuple[int, ...] | None = None
@@ -100,6 +102,7 @@ class Past:
         consistent: The events that are ordered with each other (RCsc of RISC-V).
         releases: The store-releases.
         pairs: The reads of atomic instructions that wrote.
+        compares: The reads of compare-and-swaps, which wrote or failed.
         addresses: The events on which an address of an earlier access depends.
         to_place: The events by place.
         last_store: The last store by place.
@@ -118,7 +121,7 @@ class Past:
     """
 
     __slots__ = (
-        "addresses", "before_loads", "before_stores", "born", "children", "consistent", "decided", "events",
+        "addresses", "before_loads", "before_stores", "born", "children", "compares", "consistent", "decided", "events",
         "everything", "failed", "full", "group", "last_store", "linked", "loads", "pairs", "reached", "reads",
         "releases", "reserved", "section", "status", "stored", "stores", "to_place",
     )  # fmt: skip
@@ -126,7 +129,7 @@ class Past:
     def __init__(self) -> None:
         self.everything = self.loads = self.stores = self.full = self.before_loads = self.before_stores = 0
         self.consistent = self.releases = self.pairs = self.addresses = self.status = self.decided = self.born = 0
-        self.children = self.group = 0
+        self.children = self.group = self.compares = 0
         self.section = -1
         self.to_place: dict[Hashable, int] = {}
         self.last_store: dict[Hashable, Event] = {}
@@ -144,12 +147,17 @@ class Past:
         made.everything, made.loads, made.stores, made.full = self.everything, self.loads, self.stores, self.full
         made.before_loads, made.before_stores = self.before_loads, self.before_stores
         made.consistent, made.releases, made.pairs = self.consistent, self.releases, self.pairs
+        made.compares = self.compares
         made.addresses, made.status, made.decided, made.born = self.addresses, self.status, self.decided, self.born
         made.children, made.reached, made.linked = self.children, self.reached, self.linked
         made.group, made.section, made.reserved = self.group, self.section, self.reserved
         made.to_place, made.last_store, made.reads = self.to_place.copy(), self.last_store.copy(), self.reads.copy()
         made.failed, made.stored, made.events = self.failed.copy(), self.stored.copy(), self.events.copy()
         return made
+
+    def unsure_of(self, order: int) -> int:
+        """Return the writes of compare-and-swaps that are in an order of which their reads are no part, by index."""
+        return (order >> 1 & self.compares & ~order) << 1
 
     def add(self, event: Event) -> None:
         """Note an event, as far as every memory model does."""

@@ -27,15 +27,16 @@ class Graph:
             write itself. Then an order may be missing that no path through the newest event shows.
         stops: Whether there are stopped worlds or indivisible sections, which order more (`simaie.host.graph.worlds`).
         both: The reads of operations that may write, too, as a mask; it may have ids of which there is no event.
-        held: The reads of atomic operations of several pieces whose write has no place, as a mask. They wait until one
-            of the reads is fed by another store; a graph in which they wait for ever is no execution.
+        held: The reads of atomic operations of several pieces whose write has no place, as a mask. They lack it until
+            one of the reads is fed by another store; a graph in which they lack it at the end is no execution.
+        whole: Whether the graph has ended, so that `Event.unsure` counts, too.
         closures: What `simaie.host.graph.prefix` has found out about some of the events.
         above: What is ordered before some of the events, directly or not, as `simaie.host.graph.above` found out.
     """
 
     __slots__ = (
         "above", "added", "at", "both", "closures", "coherence", "events", "forced", "held", "mask", "model", "pieces",
-        "readers", "source", "stops",
+        "readers", "source", "stops", "whole",
     )  # fmt: skip
 
     def __init__(self, model: Model, at: list[Any], *, pieces: bool = False, stops: bool = False) -> None:
@@ -49,12 +50,13 @@ class Graph:
         self.closures: dict[int, tuple[int, int]] = {}
         self.above: dict[int, int] = {}
         self.mask = self.both = self.held = 0
+        self.whole = False
 
     def copy(self) -> Graph:
         """Return a copy that grows on its own."""
         made = Graph.__new__(Graph)
         made.model, made.pieces, made.stops = self.model, self.pieces, self.stops
-        made.mask, made.both, made.held = self.mask, self.both, self.held
+        made.mask, made.both, made.held, made.whole = self.mask, self.both, self.held, self.whole
         made.closures, made.above = self.closures.copy(), self.above.copy()
         made.at, made.added = self.at[:], self.added[:]
         made.events, made.source = self.events.copy(), self.source.copy()
@@ -101,11 +103,11 @@ class Graph:
         self.readers[key] = self.readers.get(key, 0) | 1 << read
         stores = self.coherence.get(place)
         if self.above and stores and stores[-1] != store:
-            self._forget(stores[0 if store == INITIAL else stores.index(store) + 1])  # is ordered behind the read
+            self.forget(stores[0 if store == INITIAL else stores.index(store) + 1])  # is ordered behind the read
 
     def unread(self, read: int) -> None:
         """Take back `read_from`."""
-        self._forget(read)
+        self.forget(read)
         store = self.source.pop(read)
         self.readers[store if store != INITIAL else self.events[read].place] &= ~(1 << read)
 
@@ -131,10 +133,10 @@ class Graph:
         """Insert a store of the graph at a position of the coherence order of its place."""
         stores = self.stores_to(store.place)
         if number < len(stores):
-            self._forget(stores[number])
+            self.forget(stores[number])
         stores.insert(number, store.id)
 
-    def _forget(self, event: int) -> None:
+    def forget(self, event: int) -> None:
         """Forget what is ordered before an event, as something else is now or was, and before all behind it."""
         if self.above:
             self.above = {

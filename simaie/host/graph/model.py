@@ -51,7 +51,7 @@ class Model:
         status_orders: Whether a later event can depend on a store-conditional by its result.
         one_operation: Whether read and write of an atomic instruction are one operation: what is ordered before one of
             them is ordered before both.
-        depends_on_source: Whether `by_source` is to be asked.
+        depends_on_source: Whether `by_source` and `by_sources` are to be asked.
         exclusive_atomics: Whether all atomics are loops of load-linked and store-conditional.
     """
 
@@ -65,7 +65,8 @@ class Model:
     def order_of(self, past: Past, event: Event, depends: Dependencies) -> int:
         """Return the events that are locally ordered before `event`, by index.
 
-        It may also set `Event.carried` and `Event.picks`.
+        It may also set `Event.carried`, `Event.picks` and `Event.unsure`, which gets the writes of compare-and-swaps
+        behind which an event is ordered, but not behind their reads.
 
         Args:
             past: What the vCPU has done before.
@@ -90,4 +91,8 @@ class Model:
 
     def by_source(self, graph: Graph, event: Event) -> int:
         """Return the events, by id, that are ordered before the read `event` because of the store that it reads."""
+        return 0
+
+    def by_sources(self, graph: Graph, event: Event) -> int:
+        """Return the reads, by id, that are ordered before the read `event` if these and it read different stores."""
         return 0

@@ -23,7 +23,7 @@ def observed(graph: Graph, event: Event) -> int:
     if store != INITIAL and graph.events[store].vcpu != event.vcpu:
         found = 1 << store
     if graph.model.depends_on_source:
-        found |= graph.model.by_source(graph, event)
+        found |= graph.model.by_source(graph, event) | graph.model.by_sources(graph, event)
     return found
 
 
@@ -60,15 +60,16 @@ def _hazards(graph: Graph, event: Event, readers: int) -> int:
 
 def predecessors(graph: Graph, event: Event) -> int:
     """Return the events that are ordered directly before an event, as a mask of ids."""
+    order = event.order | event.unsure if graph.whole else event.order
     if event.place is None:
-        return event.order & graph.mask
+        return order & graph.mask
     siblings = event.siblings
     if siblings is None:
-        found = event.order | observed(graph, event)
+        found = order | observed(graph, event)
         if event.atomic and not event.writes and graph.model.one_operation:
             found |= _before_write(graph, event) & ~(1 << event.id)
         return found & graph.mask
-    found = event.order  # what one piece of an access observes comes before all its pieces
+    found = order  # what one piece of an access observes comes before all its pieces
     own = 0
     for sibling in siblings:
         own |= 1 << sibling
@@ -83,7 +84,9 @@ def predecessors(graph: Graph, event: Event) -> int:
 def _before_write(graph: Graph, read: Event) -> int:
     """Return the events before the write of the atomic instruction that has this read, as a mask."""
     write = graph.events.get(read.id + 1)
-    return 0 if write is None or write.pair != read.index else write.order | observed(graph, write)
+    if write is None or write.pair != read.index:
+        return 0
+    return write.order | (write.unsure if graph.whole else 0) | observed(graph, write)
 
 
 def all_predecessors(graph: Graph) -> dict[int, int]:

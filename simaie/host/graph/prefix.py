@@ -10,37 +10,23 @@ from simaie.host.graph.event import INITIAL, Event, members
 from simaie.host.graph.graph import Graph
 from simaie.host.graph.worlds import section_with
 
-__all__ = ["prefix", "prefix_without"]
+__all__ = ["prefix"]
 
 
-def prefix(graph: Graph, event: int, ignored: int = 0) -> tuple[int, int]:
+def prefix(graph: Graph, event: int) -> tuple[int, int]:
     """Return the prefix of an event as masks: without, and with the whole of each atomic pair of which it has the read.
 
     Args:
         graph: The graph.
         event: The id of the event.
-        ignored: Writes of atomics that would not be there if their read were fed, as a mask.
     """
-    narrow = wide = _narrow(graph, event, ignored)
+    narrow = wide = _narrow(graph, event)
     while more := _writes_of_pairs(graph, wide):
-        wide = _with_labels(graph, more, wide, ignored)
+        wide = _with_labels(graph, more, wide)
     return narrow, wide
 
 
-def prefix_without(graph: Graph, event: int, write: int) -> tuple[int, int]:
-    """Return the prefix of an event as it is if a write is not there, behind which some events may be ordered.
-
-    If an event of the prefix reads from the write, then the write is in it nevertheless.
-    """
-    mask, closures = graph.mask, graph.closures
-    graph.mask, graph.closures = mask & ~(1 << write), {}
-    try:
-        return prefix(graph, event, 1 << write)
-    finally:
-        graph.mask, graph.closures = mask, closures
-
-
-def _narrow(graph: Graph, event: int, ignored: int) -> int:
+def _narrow(graph: Graph, event: int) -> int:
     """Return the prefix of an event; what the graph knows of those before it is not worked out again."""
     closures = graph.closures
     ordered = narrow = new = 0
@@ -56,7 +42,7 @@ def _narrow(graph: Graph, event: int, ignored: int) -> int:
             ordered |= known[0]
             narrow |= known[1]
         left &= ~ordered
-    narrow = _with_labels(graph, new, narrow, ignored)
+    narrow = _with_labels(graph, new, narrow)
     if not (graph.pieces or graph.stops):  # of several events that belong together, some may still be missing
         closures[event] = ordered, narrow
     return narrow
@@ -75,23 +61,20 @@ def _before(graph: Graph, event: Event) -> int:
     return found
 
 
-def _with_labels(graph: Graph, events: int, found: int, ignored: int) -> int:
+def _with_labels(graph: Graph, events: int, found: int) -> int:
     """Return `found`, and `events` with all on which their places, values and being depend.
 
     Args:
         graph: The graph.
         events: Some events.
         found: Events of which all that they depend on is among them.
-        ignored: As for `prefix`.
     """
-    left, there = events & ~found, graph.mask | ignored
+    left = events & ~found
     while left:
         low = left & -left
         found |= low
         each = graph.events[low.bit_length() - 1]
         left |= each.label
-        if absent := each.order & ~there:  # a CAS that fails is kept where its store would be
-            left |= absent >> 1 & graph.both & graph.mask
         for sibling in each.siblings or ():
             left |= 1 << sibling & graph.mask
         if graph.stops:

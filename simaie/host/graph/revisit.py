@@ -15,7 +15,7 @@ from typing import Final
 from simaie.host.graph.bounds import highest, lowest, places_for, sources_for
 from simaie.host.graph.event import INITIAL, Event, members
 from simaie.host.graph.graph import Graph, position
-from simaie.host.graph.prefix import prefix, prefix_without
+from simaie.host.graph.prefix import prefix
 
 __all__ = ["NOTHING", "Revisit", "revisits"]
 
@@ -40,15 +40,11 @@ def revisits(graph: Graph, store: Event, *, everything: bool = False) -> Iterato
     if not readers:
         return
     narrow, wide = prefix(graph, store.id)
-    free = readers & ~narrow
-    needed_by = dict.fromkeys(members(free), (narrow, wide))
-    if readers & narrow & graph.both and not graph.pieces:
-        needed_by |= _not_writing(graph, store, readers & narrow & graph.both)
-    if not needed_by:
+    readers &= ~narrow
+    if not readers:
         return
     stamps = {number: stamp for stamp, number in enumerate(graph.added)}
-    for read in sorted(needed_by, key=stamps.__getitem__):
-        narrow, wide = needed_by[read]
+    for read in sorted(members(readers), key=stamps.__getitem__):
         needed = narrow if wide >> read & 1 else wide
         stamp = stamps[read]
         kept = [number for number in graph.added if stamps[number] <= stamp or needed >> number & 1]
@@ -64,25 +60,12 @@ def revisits(graph: Graph, store: Event, *, everything: bool = False) -> Iterato
         if made is None:
             continue
         made.read_from(read, store.id)
+        made.above = _still_before(graph, made, read)
         for number in _places(made, store, made.events[read]):
             each = made.copy()
             each.insert(store, number)
+            each.forget(store.id)
             yield each, read, number
-
-
-def _not_writing(graph: Graph, store: Event, reads: int) -> dict[int, tuple[int, int]]:
-    """Return the prefixes of a store that `reads`, of atomics, are not in once they read from it and do not write.
-
-    What was ordered behind such a write, as behind that of a CAS with release, is not ordered behind the read.
-    """
-    found = {}
-    for read in members(reads):
-        function = graph.events[read].function
-        if function is not None and function(store.value) is NOTHING:
-            prefixes = prefix_without(graph, store.id, read + 1)
-            if not prefixes[0] >> read & 1:
-                found[read] = prefixes
-    return found
 
 
 def _restricted(graph: Graph, kept: list[int], gone: list[int], read: int, told: int) -> Graph | None:
@@ -103,9 +86,8 @@ def _restricted(graph: Graph, kept: list[int], gone: list[int], read: int, told:
     for number in kept:
         mask |= 1 << number
     made.mask, made.both, made.held = mask, graph.both, graph.held & mask & ~(1 << read)
-    if not graph.model.depends_on_source:
-        lost = 1 << read | ~mask
-        made.closures = {number: known for number, known in graph.closures.items() if not known[1] & lost}
+    lost = 1 << read | ~mask
+    made.closures = {number: known for number, known in graph.closures.items() if not known[1] & lost}
     made.coherence = {
         place: [store for store in stores if mask >> store & 1] for place, stores in graph.coherence.items()
     }
@@ -121,11 +103,19 @@ def _restricted(graph: Graph, kept: list[int], gone: list[int], read: int, told:
     return made
 
 
+def _still_before(graph: Graph, made: Graph, read: int) -> dict[int, int]:
+    """Return what is kept in `graph` of the order, and is so in `made`, of whose events only `read` has changed."""
+    lost = 1 << read | graph.mask & ~made.mask
+    if not graph.above or any(made.source[each] != graph.source[each] for each in made.source if each != read):
+        return {}
+    return {number: before for number, before in graph.above.items() if not (before | 1 << number) & lost}
+
+
 def _places(graph: Graph, store: Event, read: Event) -> list[int]:
     """Return the positions of `store` at which `read` may read from it."""
     low, later = lowest(graph, read), graph.later(read)
     found = []
-    for number in places_for(graph, store, (read.id,)):
+    for number in places_for(graph, store, read.id):
         if number > low and (not later or number <= _highest_with(graph, store, number, read, later)):
             found.append(number)
     return found
