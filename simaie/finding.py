@@ -30,7 +30,7 @@ _USUAL_LEVEL = 2
 #: that the emulator broke a promise, perhaps without an effect on the program.
 WRONG_RESULTS = frozenset({
     FORBIDDEN_OUTCOME, "final-check", "assertion", "guest-fault", "linearizability", "deadlock", "livelock",
-    "starvation", "eventually",
+    "starvation", "eventually", "use-after-free", "double-free", "invalid-free",
 })  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from simaie.binary.layout import Layout
 from simaie.binary.thread import BinaryThread
 from simaie.binary.translation import Code
 from simaie.errors import GuestFault, InputError
+from simaie.guest.heap import HeapBlock
 from simaie.guest.isa import isa_class
 from simaie.op import Function, Kind, Op
 
@@ -44,6 +45,8 @@ class Memory:
     def __init__(self, read: Callable[[int, int], int], endian: Any) -> None:
         self._read, self._endian = read, endian
         self.written: dict[int, int] = {}
+        #: The blocks of the heap that were allocated in it.
+        self.blocks: list[HeapBlock] = []
 
     def get(self, address: int, width: int) -> int:
         """Return the unsigned value of a location."""
@@ -142,7 +145,8 @@ def run_alone(code: Code, layout: Layout, call: CCall, memory: Memory, what: str
     isa = code.image.abi.isa
     cpu: Any = isa_class(isa)("alone", 0, _Direct(memory, what), _Facts(isa))
     thread = BinaryThread(code, layout, 0, cpu)
-    thread.calls = [call]
+    thread.calls, thread.alone = [call], memory
+    thread.allocated = layout.allocated
     coroutine = thread.run()
     pauses = 0
     try:

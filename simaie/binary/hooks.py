@@ -99,7 +99,7 @@ async def _calloc(thread: Any, given: tuple[int, ...]) -> int:
 
 
 async def _aligned_alloc(thread: Any, given: tuple[int, ...]) -> int:
-    return await allocate(thread, given[1])
+    return await allocate(thread, given[1], given[0])
 
 
 async def _free(thread: Any, given: tuple[int, ...]) -> None:

@@ -14,6 +14,8 @@ from simaie.errors import UnknownNameError
 
 __all__ = ["Image", "Region", "Symbol"]
 
+_ALLOCATORS = ("malloc", "calloc", "aligned_alloc", "free")
+
 
 class Region(NamedTuple):
     """Part of memory, with its initial content."""
@@ -112,8 +114,8 @@ class Image:
 
     @property
     def allocates(self) -> bool:
-        """Whether it may call `malloc` or another allocator."""
-        return any(name in self.symbols or name in self.externals for name in ("malloc", "calloc", "aligned_alloc"))
+        """Whether it may call `malloc`, another allocator or `free`."""
+        return any(name in self.symbols or name in self.externals for name in _ALLOCATORS)
 
     def constant(self, address: int, size: int) -> bytes | None:
         """Return constant bytes; None if there are none at the address."""

@@ -6,6 +6,7 @@ from simaie.binary.abi import EXTERNALS
 from simaie.binary.heap import ARENA
 from simaie.binary.image import Image
 from simaie.errors import UsageError
+from simaie.guest.heap import HEADER, HeapBlock
 
 __all__ = ["MOST_CREATED", "STACK_BYTES", "Layout"]
 
@@ -46,6 +47,8 @@ class Layout:
         #: The first address of the heap, and the first after it; equal if the program allocates nothing.
         self.heap = self.end + _PAGE
         self.heap_end = self.heap + (ARENA * (threads + 1) if image.allocates else 0)
+        #: The blocks of the heap that were allocated before the threads began.
+        self.blocks: tuple[HeapBlock, ...] = ()
         self.end_of_all = max(self.end, self.heap_end)
         if self.end_of_all > EXTERNALS - _PAGE:
             raise UsageError(f"{threads} stacks of {stack:,} bytes do not fit above the program, at {self.start:#x}")
@@ -57,6 +60,16 @@ class Layout:
     def is_heap(self, address: int) -> bool:
         """Whether an address is on the heap."""
         return self.heap <= address < self.heap_end
+
+    @property
+    def allocated(self) -> int:
+        """The number of bytes of the first arena that are taken when the threads begin."""
+        last = max((block.start + block.size for block in self.blocks), default=self.heap)
+        return _up(last - self.heap, HEADER)
+
+    def block_at(self, address: int) -> HeapBlock | None:
+        """Return the block that contains an address, if it was allocated before the threads began."""
+        return next((each for each in self.blocks if each.start <= address < each.start + max(each.size, 1)), None)
 
     def is_stack(self, address: int) -> bool:
         """Whether an address is that of a stack or a TLS block."""

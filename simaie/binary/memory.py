@@ -47,6 +47,7 @@ def initial_memory(code: Code, layout: Layout, init: str | None) -> dict[int, by
             run_alone(code, layout, call, memory, f"init {call.function}")
         except AssertionError as error:
             raise InputError(f"{image.name}: init {call.function}: an assertion failed: {error}") from None
+        layout.blocks = tuple(memory.blocks)
         for address, value in memory.written.items():
             region = image.region(address)
             if region is not None:

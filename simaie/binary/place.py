@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simaie.binary.image import Image
+from simaie.guest.heap import HeapBlock
 
 __all__ = ["Place"]
 
@@ -20,7 +21,10 @@ class Place:
         disassemble: Returns the instruction at an address as a disassembler shows it; None for such a call.
     """
 
-    __slots__ = ("_disassemble", "_image", "address", "is_call", "mnemonic")
+    #: The block that it frees, if the block was allocated before the threads began.
+    block: HeapBlock | None
+
+    __slots__ = ("_disassemble", "_image", "address", "block", "is_call", "mnemonic")
 
     def __init__(
         self,
@@ -32,7 +36,13 @@ class Place:
         disassemble: Callable[[int], str] | None = None,
     ) -> None:
         self._image, self.address, self.mnemonic, self.is_call = image, address, mnemonic, is_call
-        self._disassemble = disassemble
+        self._disassemble, self.block = disassemble, None
+
+    def freeing(self, block: HeapBlock) -> Place:
+        """Return the place as that of an instruction that frees `block`."""
+        made = Place(self._image, self.address, self.mnemonic, is_call=self.is_call, disassemble=self._disassemble)
+        made.block = block
+        return made
 
     def __str__(self) -> str:
         return " < ".join(self._image.lines.chain(self.address)) or self._image.place(self.address)

@@ -268,7 +268,7 @@ def program_of_bytes(
         final=None if scenario.final is None else FinalCheck(code, layout, scenario.final),
         watch=_watched(image, scenario.watch),
         description=description,
-        checkers=(*checkers, *(["use-after-free"] if image.allocates else [])),
+        checkers=(*checkers, *(["use-after-free", "double-free"] if image.allocates else [])),
         goals=goals,
     )
     made.binary, made.code, made.scenario = image, code, scenario

@@ -45,7 +45,7 @@ class BinaryThread(ThreadHooks):
             recorded = self.recorded.get(call.function)
             if recorded is not None:
                 await self.begin_call(call, recorded)
-            pc = before = self._entry = call.entry
+            pc = before = earlier = earliest = self._entry = call.entry
             blocks, registers, cpu = self._code.blocks, self.registers, self._cpu
             try:
                 while pc != RETURN:
@@ -54,13 +54,17 @@ class BinaryThread(ThreadHooks):
                         block = self._code.block(pc)
                     to = block(self, registers, cpu)
                     if type(to) is not int:
+                        self._before = before, earlier, earliest
                         to = await to
                     if to <= pc:
                         self._back = True
                         self.idle += 1
                         if self.idle > _MOST_IDLE:
                             raise GuestFault("endless", to, _ENDLESS)
-                    before, pc = pc, to
+                    earliest = earlier
+                    earlier = before
+                    before = pc
+                    pc = to
             except EndOfThread as end:
                 await self.abandon(end)
                 return

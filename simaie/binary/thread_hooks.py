@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from simaie.binary.abi import RETURN
 from simaie.binary.calls import CCall
 from simaie.binary.cells import mask
 from simaie.binary.place import Place
@@ -40,14 +39,20 @@ class ThreadHooks(ThreadUpdates):
             following = await self.read(self.registers[self._stack], self.word)
         else:
             following = self.registers[self._code.cells.number(link)]
-        call = (following & ~1 if self._image.abi.isa == "arm" else following) - 1  # inside the instruction that calls
-        if following == RETURN:  # a jump in place of a call and a return
-            call = self._entry
-        place = self._calls.get((call, name))
+        place = self._calls.get((*self._before, name))
         if place is None:
-            place = self._calls[call, name] = Place(self._image, call, name, is_call=True)
+            place = self._calls[*self._before, name] = Place(self._image, self._caller(), name, is_call=True)
         self._cpu.place, self.idle = place, 0
         return following
+
+    def _caller(self) -> int:
+        """Return the address of the instruction that calls a hook, or that jumps to it in place of a call.
+
+        That is the last one of the block before. If it has no line, it belongs to a stub of the linker, of which there
+        may be two (from Thumb to A32), and the block before that has jumped there.
+        """
+        calls = [self._code.lasts.get(block, self._entry) for block in self._before]
+        return next((address for address in calls if self._image.lines.chain(address)), calls[0])
 
     async def arguments(self) -> tuple[int, ...]:
         """Return the first four arguments of a function that begins."""
@@ -93,6 +98,12 @@ class ThreadHooks(ThreadUpdates):
     def is_heap(self, address: int) -> bool:
         """Whether an address is on the heap."""
         return self._layout.is_heap(address)
+
+    def note_block(self, address: int) -> None:
+        """Let the place of the instruction say which block it frees, if the block was allocated before the threads."""
+        block = self._layout.block_at(address)
+        if block is not None:
+            self._cpu.place = self._at.freeing(block)
 
     async def read(self, address: int, width: int) -> int:
         """Return the value of a location, private or shared."""

@@ -57,6 +57,7 @@ class ThreadMemory(Runner):
         idle: The number of backward jumps since the last operation.
         thread_pointer: The address by which it finds its thread-local storage.
         result: The result register after the last call.
+        alone: Its memory, if it is a function that runs alone; else None.
         recorded: The functions whose calls are recorded, by name.
     """
 
@@ -79,10 +80,11 @@ class ThreadMemory(Runner):
         self.cpu, self.word = cpu, image.abi.word
         self.arena, self.allocated = layout.heap + number * ARENA, 0
         self._open: list[Any] = []
-        self._entry = 0
+        self._entry, self._before = 0, (0, 0, 0)
         self.created: list[Any] = []
         self.child: Callable[[int, int, int], Any] = _no_child
         self.result = 0
+        self.alone: Any = None
         self._shared_stack = shared_stack
 
     def _place_tls(self) -> int:

@@ -50,7 +50,7 @@ class Code:
         blocks: By address; on Arm the lowest bit of an address is 1 for Thumb.
         places: The instructions that were translated, by address.
         lasts: The last instruction of each block, by the address of the block.
-        calls: The calls of functions that run in place of machine code, by address and name.
+        calls: The calls of functions that run in place of machine code, by the three blocks before and their name.
     """
 
     def __init__(self, image: Image, library: Library = Library.FUNCTIONS) -> None:
@@ -60,7 +60,7 @@ class Code:
         self.blocks: dict[int, Block] = {}
         self.places: dict[int, Place] = {}
         self.lasts: dict[int, int] = {}
-        self.calls: dict[tuple[int, str], Place] = {}
+        self.calls: dict[tuple[int, int, int, str], Place] = {}
         abi = image.abi
         scratch = {f"R[{self.cells.number(name)}]" for name in abi.scratch if self.cells.has(name)}
         self._lasting = frozenset(f"R[{number}]" for number in range(CAPACITY)) - scratch

@@ -15,8 +15,8 @@ looks at the last steps of an execution that a limit cut short, and such an exec
 simaie registers them in the entry-point group ``simaie.checkers``. The kind of a finding is the name of its checker,
 with these exceptions for checkers that distinguish causes: ``progress`` reports ``deadlock``, ``livelock``,
 ``starvation`` or ``eventually``, ``starvation`` also ``livelock``, ``guest-fault`` also ``assertion``,
-``store-conditional-within`` reports ``starvation``; all objects report ``linearizability``, and ``data-races`` reports
-a ``data-race``.
+``store-conditional-within`` reports ``starvation``; all objects report ``linearizability``, ``data-races``
+reports a ``data-race``, and ``double-free`` also ``invalid-free``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from collections.abc import Iterable
 from simaie.check.entries import one_entry_per_granule, registered_by_atomics
 from simaie.check.evidence import Intruder, intruder
 from simaie.check.guest import final_check, guest_fault
-from simaie.check.heap import use_after_free
+from simaie.check.heap import double_free, use_after_free
 from simaie.check.invariants import host_operations, unguarded_update
 from simaie.check.linearizability import COUNTER, MUTEX, QUEUE, REGISTER, SET, STACK, linearizable
 from simaie.check.llsc import LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE, Level, llsc_atomicity
@@ -105,6 +105,7 @@ CHECKERS: dict[str, Checker] = {
     "serializability": serializability,
     "data-races": data_races,
     "use-after-free": use_after_free,
+    "double-free": double_free,
     "single-copy-atomicity": single_copy_atomicity,
     "single-copy-atomicity-lpae": single_copy_lpae,
     "single-copy-atomicity-lse2": single_copy_lse2,
