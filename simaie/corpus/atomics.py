@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from simaie.corpus.atomic_kinds import ADDITION, EXCHANGE
 from simaie.corpus.audit_case import Case, Expect, Needs
 from simaie.corpus.common import ARM, LOST_RMW, X, finished_with, load_inside_rmw, store_took_a_lock
 from simaie.corpus.dialects import AARCH64, ARM32, POWER, WITH_AMOS, Dialect
@@ -19,7 +20,7 @@ from simaie.guest.code import Ins, ins
 from simaie.guest.program import FinalState, Program, ThreadCode
 from simaie.trace import Trace
 
-__all__ = ["CASES", "swaps"]
+__all__ = ["CASES"]
 
 #: A boundary between granules of 16 bytes.
 EDGE = X + 0x40
@@ -86,16 +87,6 @@ def _after_registration(dialect: Dialect, name: str, stores: int) -> Program:
     return Program(name, isa=dialect.isa, threads=[additions, storer], init={X: 0}, final=final)
 
 
-def swaps(dialect: Dialect, name: str, vcpus: int) -> Program:
-    """Return a program of exchanges: each value is returned exactly once, or is in memory at the end."""
-    threads = [[dialect.exchange(X, 1 + number, into="got")] for number in range(vcpus)]
-
-    def final(state: FinalState) -> bool:
-        return sorted([*state.registers.values(), state[X]]) == list(range(vcpus + 1))
-
-    return Program(name, isa=dialect.isa, threads=threads, init={X: 0}, final=final)
-
-
 def _faulting(dialect: Dialect, name: str, vcpus: int) -> Program:
     """vCPU 0 faults at the store of an exchange; the others then exchange by the writable name of the page."""
     swaps = [[ins(dialect.swap, ALIAS + X, number)] for number in range(1, vcpus)]
@@ -122,7 +113,7 @@ def _halves_differ(trace: Trace) -> bool:
 
 
 def _cases(dialect: Dialect) -> Iterator[Case]:
-    isa, suffix = dialect.isa, dialect.suffix
+    suffix = dialect.suffix
     yield Case(
         row=4,
         title="LOCK RMW against LOCK RMW, mixed sizes: lost update",
@@ -145,13 +136,7 @@ def _cases(dialect: Dialect) -> Iterator[Case]:
         row=6,
         title="plain store against LOCK RMW on the first registration",
         why="The store finds nothing; the RMW registers, locks, loads; the store lands and is overwritten.",
-        program=Program(
-            f"first-registration-window{suffix}",
-            isa=isa,
-            threads=[[ins(dialect.add, X, 1)], [ins(dialect.store, X, 5)]],
-            init={X: 0},
-            final=lambda s: s[X] in (5, 6),
-        ),
+        program=ADDITION.against_store(dialect, f"first-registration-window{suffix}"),
         kinds=LOST_RMW,
         expected=ARM(Expect.FINDABLE),
     )
@@ -213,8 +198,8 @@ def _swapped(dialect: Dialect) -> Case:
         row=16,
         title="SWP against SWP",
         why="The exchange locks the granule's entry before its load and holds it through its store.",
-        program=swaps(dialect, f"swap-against-swap{suffix}", 3),
-        larger=swaps(dialect, f"swap-against-swap{suffix}-large", 5),
+        program=EXCHANGE.against_itself(dialect, f"swap-against-swap{suffix}", 3),
+        larger=EXCHANGE.against_itself(dialect, f"swap-against-swap{suffix}-large", 5),
         samples=SAMPLES,
         expected=ARM(Expect.MUST_NOT),
     )

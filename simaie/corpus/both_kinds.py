@@ -1,6 +1,7 @@
-"""Row 27: other instruction sets than Arm and x86, with LL/SC, with atomic instructions, and with both on one word.
+"""Row 27: every instruction set with LL/SC, with atomic instructions, and with both on one word.
 
-Those that have no case in row 15 have one here: a plain store between LL and SC.
+A plain store between LL and SC is here for those that have no case in row 15, and a plain store against an atomic
+instruction for those that have none in row 17. Of Arm only a SWP between LL and SC is here.
 
 Arm code does not mix the two on one word, but RISC-V and AArch64 code does. A locked instruction of the RFC does not
 empty the set of its granule, so that a store-conditional succeeds across it; an option repairs that.
@@ -10,16 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simaie.corpus.atomics import swaps
+from simaie.corpus.atomic_kinds import ADDITION, COMPARE, EXCHANGE, TEST, AtomicKind
 from simaie.corpus.audit_case import Case, Expect, Needs
 from simaie.corpus.common import ARM, LOST_RMW, TORN_LLSC, X, store_conditional_failed
-from simaie.corpus.dialects import ALSO_LLSC, ALSO_WITH_AMOS, ARM32, LLSC, WITH_AMOS, Dialect
+from simaie.corpus.dialects import ALSO_LLSC, ALSO_WITH_AMOS, ARM32, LLSC, POWER, WITH_AMOS, Dialect
 from simaie.corpus.llsc import few
 from simaie.guest.code import Ins, ins
 from simaie.guest.program import Program
 
 __all__ = ["CASES"]
 
+_IN_ROW_17 = (*WITH_AMOS, POWER)
 _REVOKES = Needs(options={"checked_store_revokes": True})
 
 
@@ -27,14 +29,9 @@ def _pair(dialect: Dialect, value: int) -> list[Ins]:
     return [dialect.reserve(X, "seen"), dialect.attempt(X, value)]
 
 
-def _additions(dialect: Dialect, name: str, vcpus: int, times: int) -> Program:
-    threads = [[ins(dialect.add, X, 1)] * times] * vcpus
-    return Program(name, isa=dialect.isa, threads=threads, init={X: 0}, final=lambda s: s[X] == vcpus * times)
-
-
-def _both(dialect: Dialect, name: str, adders: int) -> Program:
-    """LL and SC of one vCPU against atomic additions of others; an SC that succeeds loses none."""
-    threads = [_pair(dialect, 100), *[[ins(dialect.add, X, 1, into="old")]] * adders]
+def _both(kind: AtomicKind, dialect: Dialect, name: str, others: int) -> Program:
+    """LL and SC of one vCPU against atomic instructions of others; an SC that succeeds loses none."""
+    threads = [_pair(dialect, 100), *([kind.instruction(dialect, 1 + n, "old")] for n in range(others))]
     return Program(name, isa=dialect.isa, threads=threads, init={X: 0})
 
 
@@ -71,48 +68,38 @@ def _interrupted(dialect: Dialect) -> Case:
 
 
 def _with_atomics(dialect: Dialect) -> Iterator[Case]:
-    if dialect.add:
-        yield _added(dialect)
+    """Additions, or if there are none exchanges; those that see whether they came first as well."""
+    changes = [kind for kind in (ADDITION, EXCHANGE) if kind.mnemonic(dialect)]
+    claims = [kind for kind in (COMPARE, TEST) if kind.mnemonic(dialect)]
+    for kind in (*changes[:1], *claims):
+        yield _against_itself(kind, dialect)
         if dialect.linked:
-            yield from _mixed(dialect)
-    else:
-        yield _exchanged(dialect)
-    yield _against_store(dialect)
+            yield from _between(kind, dialect)
+        if dialect not in _IN_ROW_17:
+            yield _against_store(kind, dialect)
 
 
-def _added(dialect: Dialect) -> Case:
-    isa = dialect.isa
+def _against_itself(kind: AtomicKind, dialect: Dialect) -> Case:
+    name = f"{kind.name}s-{dialect.isa}"
+    times = (2, 3) if kind is ADDITION else (1, 1)
     return Case(
         row=27,
-        title="atomic additions against each other: lost update",
+        title="an atomic instruction against itself: lost update",
         why="Each holds the lock of the granule from its load to its store.",
-        program=_additions(dialect, f"additions-{isa}", 2, 2),
-        larger=_additions(dialect, f"additions-{isa}-large", 4, 3),
+        program=kind.against_itself(dialect, name, 2, times[0]),
+        larger=kind.against_itself(dialect, f"{name}-large", 4, times[1]),
         samples=few(dialect),
         expected=ARM(Expect.MUST_NOT),
     )
 
 
-def _exchanged(dialect: Dialect) -> Case:
-    isa = dialect.isa
-    return Case(
-        row=27,
-        title="atomic exchanges against each other: lost update",
-        why="Each holds the lock of the granule from its load to its store.",
-        program=swaps(dialect, f"exchanges-{isa}", 2),
-        larger=swaps(dialect, f"exchanges-{isa}-large", 4),
-        samples=few(dialect),
-        expected=ARM(Expect.MUST_NOT),
-    )
-
-
-def _mixed(dialect: Dialect) -> Iterator[Case]:
-    isa = dialect.isa
+def _between(kind: AtomicKind, dialect: Dialect) -> Iterator[Case]:
+    isa, stem = dialect.isa, f"{kind.name}-between-ll-and-sc"
     yield Case(
         row=27,
         title="an atomic instruction between LL and SC goes undetected",
         why="A locked instruction leaves the set as it is, so the SC overwrites its store.",
-        program=_both(dialect, f"atomic-between-ll-and-sc-{isa}", 1),
+        program=_both(kind, dialect, f"{stem}-{isa}", 1),
         kinds=TORN_LLSC,
         expected=ARM(Expect.FINDABLE),
     )
@@ -120,28 +107,20 @@ def _mixed(dialect: Dialect) -> Iterator[Case]:
         row=27,
         title="an atomic instruction between LL and SC, if checked stores revoke",
         why="With the option checked_store_revokes the instruction empties the set under the lock of its store.",
-        program=_both(dialect, f"atomic-between-ll-and-sc-revoked-{isa}", 1),
-        larger=_both(dialect, f"atomic-between-ll-and-sc-revoked-{isa}-large", 3),
+        program=_both(kind, dialect, f"{stem}-revoked-{isa}", 1),
+        larger=_both(kind, dialect, f"{stem}-revoked-{isa}-large", 3),
         samples=few(dialect),
         needs=_REVOKES,
         expected=ARM(Expect.MUST_NOT),
     )
 
 
-def _against_store(dialect: Dialect) -> Case:
-    isa = dialect.isa
-    atomic = dialect.exchange(X, 1, into="got") if dialect.swap else ins(dialect.add, X, 1, into="got")
+def _against_store(kind: AtomicKind, dialect: Dialect) -> Case:
     return Case(
         row=27,
         title="an atomic instruction against a plain store",
         why="The store finds the granule unregistered; the atomic instruction loads; the store lands and is lost.",
-        program=Program(
-            f"{'swap' if dialect.swap else 'addition'}-against-store-{isa}",
-            isa=isa,
-            threads=[[atomic], [ins(dialect.store, X, 5)]],
-            init={X: 0},
-            final=lambda s: s[X] >= 5 or s.registers.get("0:got") == 5,
-        ),
+        program=kind.against_store(dialect, f"{kind.name}-against-store-{dialect.isa}"),
         kinds=LOST_RMW,
         expected=ARM(Expect.FINDABLE),
     )
@@ -150,5 +129,6 @@ def _against_store(dialect: Dialect) -> Case:
 CASES = (
     *(_linked(dialect) for dialect in (*LLSC, *ALSO_LLSC) if dialect is not ARM32),
     *(_interrupted(dialect) for dialect in ALSO_LLSC),
+    *_between(EXCHANGE, ARM32),
     *(case for dialect in (*WITH_AMOS, *ALSO_WITH_AMOS) for case in _with_atomics(dialect)),
 )

@@ -26,6 +26,9 @@ class Dialect(NamedTuple):
         swap: Atomic exchange; empty if there is none.
         add: Atomic addition that returns the old value; empty if there is none.
         swap_code: The function code by which `swap` exchanges, if it has several functions.
+        compare: Compare-and-swap of 4 bytes; empty if there is none, or if it has no cases.
+        test: Test-and-set of a byte; empty if there is none.
+        free: What the test-and-set returns if the byte was 0.
     """
 
     isa: str
@@ -37,6 +40,9 @@ class Dialect(NamedTuple):
     swap: str = ""
     add: str = ""
     swap_code: int | None = None
+    compare: str = ""
+    test: str = ""
+    free: int = 0
 
     @property
     def suffix(self) -> str:
@@ -83,6 +89,8 @@ LLSC = (ARM32, AARCH64, RISCV, MIPS, POWER)
 WITH_AMOS = (AARCH64, RISCV)
 
 _LOONGARCH = Dialect("loongarch", "ll", "sc", "ld_w", "st_w", success=1, swap="amswap", add="amadd")
+_SUPERH = Dialect("sh4", "movli_l", "movco_l", "load", "store", success=1, test="tas_b", free=1)
+_XTENSA = Dialect("xtensa", "l32ex", "s32ex", "l32i", "s32i", success=1, compare="s32c1i")
 #: Instruction sets of which one row of the audit has cases: those with LL/SC, and those with atomic instructions.
 ALSO_LLSC = (
     Dialect("alpha", "ldl_l", "stl_c", "ldl", "stl", success=1),
@@ -90,12 +98,15 @@ ALSO_LLSC = (
     _LOONGARCH,
     Dialect("microblaze", "lwx", "swx", "lw", "sw"),
     Dialect("openrisc", "l_lwa", "l_swa", "l_lwz", "l_sw", success=1),
-    Dialect("sh4", "movli_l", "movco_l", "load", "store", success=1),
-    Dialect("xtensa", "l32ex", "s32ex", "l32i", "s32i", success=1),
+    _SUPERH,
+    _XTENSA,
 )
 ALSO_WITH_AMOS = (
     POWER,
     _LOONGARCH,
-    Dialect("s390x", "", "", "l", "st", add="laa"),
-    Dialect("sparc", "", "", "lduw", "stw", swap="swap"),
+    _SUPERH,
+    _XTENSA,
+    Dialect("m68k", "", "", "load", "store", compare="cas", test="tas"),
+    Dialect("s390x", "", "", "l", "st", add="laa", compare="cs", test="ts"),
+    Dialect("sparc", "", "", "lduw", "stw", swap="swap", compare="casa", test="ldstub"),
 )

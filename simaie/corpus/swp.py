@@ -5,26 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from simaie.corpus.atomic_kinds import EXCHANGE
 from simaie.corpus.audit_case import Case, Expect
 from simaie.corpus.common import ARM, LOST_RMW, X
 from simaie.corpus.dialects import AARCH64, ARM32, POWER, RISCV, Dialect
 from simaie.corpus.llsc import few
-from simaie.guest.code import ins
 from simaie.guest.program import FinalState, Program
 
 __all__ = ["CASES"]
 
 STORED = 100
-
-
-def _swaps(name: str, vcpus: int, times: int) -> Program:
-    """Every vCPU swaps in unique values; each value is returned exactly once, or is in memory at the end."""
-    threads = [[ins("swp", X, 1 + number * times + i, into=f"r{i}") for i in range(times)] for number in range(vcpus)]
-
-    def final(state: FinalState) -> bool:
-        return sorted([*state.registers.values(), state[X]]) == list(range(vcpus * times + 1))
-
-    return Program(name, isa="arm", threads=threads, init={X: 0}, final=final)
 
 
 def _store_after_switch(dialect: Dialect, name: str, swappers: int, stores: int) -> Program:
@@ -54,13 +44,7 @@ def _with_switch(dialect: Dialect) -> Iterator[Case]:
         row=17,
         title="SWP against a plain store before the switch, or while it is flipped",
         why="The store sees the switch off and goes ahead unchecked; by the time it lands the SWP has loaded.",
-        program=Program(
-            f"swp-before-switch{suffix}",
-            isa=dialect.isa,
-            threads=[[dialect.exchange(X, 1, into="got")], [ins(dialect.store, X, STORED)]],
-            init={X: 0},
-            final=lambda s: STORED in (s[X], s.registers.get("0:got")),
-        ),
+        program=EXCHANGE.against_store(dialect, f"swp-before-switch{suffix}"),
         kinds=LOST_RMW,
         expected=ARM(Expect.FINDABLE),
     )
@@ -80,8 +64,8 @@ CASES = (
         row=16,
         title="SWP against SWP",
         why="SWP locks the granule's entry before its load and holds it through its store.",
-        program=_swaps("swp-against-swp", 3, 1),
-        larger=_swaps("swp-against-swp-large", 4, 3),
+        program=EXCHANGE.against_itself(ARM32, "swp-against-swp", 3),
+        larger=EXCHANGE.against_itself(ARM32, "swp-against-swp-large", 4, 3),
         kinds=LOST_RMW,
         expected=ARM(Expect.MUST_NOT, none=Expect.FINDABLE),
     ),
