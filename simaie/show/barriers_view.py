@@ -11,7 +11,7 @@ from simaie.exploration.minimal_sets import Kinds, single_orders
 from simaie.exploration.placement import Placement
 from simaie.exploration.subject import state_text
 from simaie.show.comparison_view import limit_line, note_lines
-from simaie.show.format import clean
+from simaie.show.format import clean, number_of
 from simaie.show.lines import command_line
 from simaie.show.report_view import VERDICT_STYLE
 
@@ -25,15 +25,14 @@ def barriers_view(report: BarriersReport) -> list[Text]:
     """Return the lines of `report`."""
     decided = [program for program in report.programs if program.minimal]
     heading = Text().append(report.verdict.value.upper(), VERDICT_STYLE[report.verdict])
-    heading.append(f"  {clean(report.scheme)} on {clean(report.host)}, {_count(len(report.programs))}", "bold")
+    count = number_of(len(report.programs), "program")
+    heading.append(f"  {clean(report.scheme)} on {clean(report.host)}, {count}", "bold")
     lines = [heading]
     executions = sum(program.executions for program in report.programs)
     lines.append(Text(f"{executions:,} executions, {report.seconds:.1f} s", "dim"))
     lines += note_lines(report.model_notes)
     if decided:
-        sets = " or ".join(_words(each) for each in report.minimal)
-        lines += [Text().append(f"minimal barriers of {_count(len(decided))}: ").append(sets, "bold"), Text()]
-        lines += _table(report)
+        lines += [*_minimal(report, len(decided)), Text(), *_table(report)]
     for program in report.remaining:
         assert program.remaining is not None  # or it would not be in `remaining`
         lines.append(Text(f"no barriers are enough for {clean(program.name)}: with all of them it still shows", "red"))
@@ -42,8 +41,18 @@ def barriers_view(report: BarriersReport) -> list[Text]:
     lines += [Text(f"undecided: {clean(each.name)}: {clean(each.undecided)}", "yellow") for each in report.undecided]
     limited = [each.name for each in report.undecided if each.unexplored]
     if limited:
-        lines.append(limit_line(f"what {_count(len(limited))} can do"))
+        lines.append(limit_line(f"what {number_of(len(limited), 'program')} can do"))
     return lines
+
+
+def _minimal(report: BarriersReport, decided: int) -> Iterator[Text]:
+    """Yield the minimal sets: on one line if they are few, else each on its own."""
+    what, sets = f"minimal barriers of {number_of(decided, 'program')}", [_words(each) for each in report.minimal]
+    if not isinstance(report.none, Placement) or len(sets) == 1:
+        yield Text(f"{what}: ").append(" or ".join(sets), "bold")
+        return
+    yield Text(f"{what}, any of these:")
+    yield from (Text("  ").append(each, "bold") for each in sets)
 
 
 def _table(report: BarriersReport) -> Iterator[Text]:
@@ -59,9 +68,9 @@ def _table(report: BarriersReport) -> Iterator[Text]:
         else:
             unneeded = f"- (the host {clean(report.host)} keeps this order)" if kind & report.kept else "-"
         name = f"{_words(kind):{width}}  "
-        yield Text(f"{name}{_count(len(names))}: {clean(shown)}" if names else f"{name}{unneeded}")
+        yield Text(f"{name}{number_of(len(names), 'program')}: {clean(shown)}" if names else f"{name}{unneeded}")
         if found:
-            yield from _witness(found[0], width + 3)
+            yield from _witness(found[0], 4 if isinstance(kind, Placement) else width + 3)
 
 
 def _witness(need: Need, indent: int) -> Iterator[Text]:
@@ -74,7 +83,3 @@ def _witness(need: Need, indent: int) -> Iterator[Text]:
 
 def _words(kinds: Kinds) -> str:
     return kinds.words if isinstance(kinds, Placement) else kinds.text
-
-
-def _count(number: int) -> str:
-    return f"{number:,} program{'' if number == 1 else 's'}"

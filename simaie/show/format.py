@@ -21,6 +21,7 @@ __all__ = [
     "format_op",
     "format_single_access",
     "is_drain",
+    "number_of",
     "rough",
     "shorten",
 ]
@@ -141,3 +142,8 @@ def format_single_access(instruction: Instruction, event: Event) -> str:
     mnemonic, words = clean(instruction.mnemonic), format_event(event)
     whole = words if words == mnemonic or words.startswith(f"{mnemonic} ") else f"{mnemonic}: {words}"
     return whole + clean(instruction.at)
+
+
+def number_of(count: int, one: str, many: str = "") -> str:
+    """Return how many of something there are, in words; `many` is the plural, `one` with an s by default."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -9,7 +9,7 @@ from rich.text import Text
 from simaie.exploration.mapping_report import JudgedPart, MappedProgram, MappingReport
 from simaie.exploration.subject import state_text
 from simaie.show.comparison_view import note_lines
-from simaie.show.format import clean
+from simaie.show.format import clean, number_of
 from simaie.show.lines import command_line
 from simaie.show.report_view import VERDICT_STYLE
 
@@ -24,8 +24,8 @@ def mapping_view(report: MappingReport) -> list[Text]:
     heading = Text().append(report.verdict.value.upper(), VERDICT_STYLE[report.verdict])
     heading.append(f"  {clean(report.scheme)} on {clean(report.host)}: {report.judgement.value}", "bold")
     count = len(report.programs)
-    executions = sum(program.executions for program in report.programs)
-    lines = [heading, Text(f"{count:,} programs, {executions:,} executions, {report.seconds:.1f} s", "dim")]
+    executions = number_of(sum(program.executions for program in report.programs), "execution")
+    lines = [heading, Text(f"{number_of(count, 'program')}, {executions}, {report.seconds:.1f} s", "dim")]
     lines += note_lines(report.model_notes)
     for program in report.too_weak[:MOST_PROGRAMS]:
         lines += _forbidden(program)

@@ -14,7 +14,7 @@ from simaie.exploration.report import Report
 from simaie.exploration.signatures import FailureGroup
 from simaie.finding import Verdict
 from simaie.replaying.failure import Failure
-from simaie.show.format import clean, rough
+from simaie.show.format import clean, number_of, rough
 from simaie.show.lines import PROSE, command_line, prose
 from simaie.show.trace_end import finding_lines
 from simaie.trace import Outcome
@@ -57,7 +57,7 @@ def report_view(
         lines += [Text(), *_failure(failure, (saved or {}).get(failure.index), width)]
     unshown = report.failing - min(len(report.failures), MOST_FAILURES)
     if unshown > 0:
-        lines += [Text(), Text(f"... and {_count(unshown, 'more failing execution')}", "dim")]
+        lines += [Text(), Text(f"... and {number_of(unshown, 'more failing execution')}", "dim")]
     if len(report.signatures) > 1 or unshown > 0:
         lines += [Text(), *_signatures(report, saved or {})]
     return lines
@@ -77,8 +77,8 @@ def _figures(report: Report, timed: bool) -> Iterator[Text]:
     figures = report.statistics
     rate = figures.executions_per_second
     speed = f" ({rate:,.0f} per second)" if timed and rate else ""
-    steps = f"{_count(figures.steps, 'step')}, at most {figures.longest:,} in one"
-    executions = _count(figures.executions, "execution")
+    steps = f"{number_of(figures.steps, 'step')}, at most {figures.longest:,} in one"
+    executions = number_of(figures.executions, "execution")
     yield _dim(f"{clean(report.scheduler)}, seed {report.seed}: {executions}{speed}, {steps}")
     special = {
         "cut by a limit": figures.truncated,
@@ -107,20 +107,20 @@ def _goals(report: Report) -> Iterator[Text]:
     if not report.goals or (report.failing and not report.complete):
         return
     unmet = report.unmet_goals
-    yield _dim(f"{len(report.goals) - len(unmet):,} of {_count(len(report.goals), 'goal')} happened")
+    yield _dim(f"{len(report.goals) - len(unmet):,} of {number_of(len(report.goals), 'goal')} happened")
     for goal in unmet[:MOST_GOALS]:
         line = Text("never happened: ", "yellow").append(clean(goal.name))
-        yield line.append(f" (reached in {_count(goal.reached, 'execution')})" if goal.reached else "", "dim")
+        yield line.append(f" (reached in {number_of(goal.reached, 'execution')})" if goal.reached else "", "dim")
     if len(unmet) > MOST_GOALS:
-        yield _dim(f"... and {_count(len(unmet) - MOST_GOALS, 'more goal')} that never happened")
+        yield _dim(f"... and {number_of(len(unmet) - MOST_GOALS, 'more goal')} that never happened")
 
 
 def _never(coverage: Coverage) -> Iterator[Text]:
     """Yield what no execution covered of the scheme, and how much was covered."""
     if not coverage.steps:
         return
-    pairs = f"{_count(len(coverage.met), 'pair')} of guest instructions met"
-    yield _dim(f"{_count(len(coverage.steps), 'step')} of the scheme's helpers ran; {pairs}")
+    pairs = f"{number_of(len(coverage.met), 'pair')} of guest instructions met"
+    yield _dim(f"{number_of(len(coverage.steps), 'step')} of the scheme's helpers ran; {pairs}")
     missed = [("never ran: ", step) for step in coverage.never_ran]
     missed += [("never met: ", f"{one} before {two}") for one, two in coverage.never_met or ()]
     for label, what in missed[:MOST_MISSED]:
@@ -134,13 +134,13 @@ def _never(coverage: Coverage) -> Iterator[Text]:
 def _covered(coverage: Coverage) -> Iterator[str]:
     bound = "" if coverage.traces_complete else "at least "
     counted = coverage.counts.removesuffix("s")
-    traces = _count(coverage.traces, f"distinct {counted}")
+    traces = number_of(coverage.traces, f"distinct {counted}")
     if coverage.counts == "graphs":  # the order in which vCPUs add their events says nothing about time
         yield f"{bound}{traces}"
     else:
-        yield f"{bound}{traces}, at most {_count(coverage.most_preemptions, 'preemption')} in one execution"
+        yield f"{bound}{traces}, at most {number_of(coverage.most_preemptions, 'preemption')} in one execution"
     if coverage.since_new:
-        yield f"nothing new in the last {_count(coverage.since_new, 'execution')}"
+        yield f"nothing new in the last {number_of(coverage.since_new, 'execution')}"
     if coverage.new_trace is not None:
         yield f"the next execution shows a new {counted} with probability {_interval(coverage.new_trace)}"
     for size in coverage.sizes:
@@ -174,7 +174,7 @@ def _refused(failures: Sequence[Failure]) -> frozenset[Outcome]:
 def _failure(failure: Failure, path: Path | None, width: int | None) -> Iterator[Text]:
     schedule = failure.trace.schedule
     heading = f"execution {failure.index} failed"
-    yield Text().append(heading, "bold").append(f" ({_count(len(schedule.switches), 'switch', 'switches')})", "dim")
+    yield Text().append(heading, "bold").append(f" ({number_of(len(schedule.switches), 'switch', 'switches')})", "dim")
     room = None if width is None else min(width, PROSE) - 2
     yield from (Text("  ").append_text(line) for line in finding_lines(failure.findings, room))
     yield command_line("  reproduce: ", failure.how_to_reproduce)
@@ -193,7 +193,7 @@ def _signatures(report: Report, saved: Mapping[int, Path]) -> Iterator[Text]:
     if rest > 0:
         yield _dim(f"  ... and {rest:,} others")
     if report.unlisted:
-        executions = _count(report.unlisted, "failing execution")
+        executions = number_of(report.unlisted, "failing execution")
         yield _dim(f"  {executions} with more signatures than the {len(report.signatures)} that are kept")
 
 
@@ -201,17 +201,13 @@ def _group(group: FailureGroup, width: int, shown: Collection[int], saved: Mappi
     shortest = group.shortest
     yield Text().append(f"  {group.count:>{width},}  ", "dim").append(clean(group.signature.text))
     indent = " " * (width + 4)
-    steps = _count(len(shortest.trace), "step")
+    steps = number_of(len(shortest.trace), "step")
     where = f"first in execution {group.first.index}, shortest in execution {shortest.index} ({steps})"
     yield _dim(f"{indent}{group.signature.digest}: {where}")
     if {group.first.index, shortest.index}.isdisjoint(shown):
         yield command_line(f"{indent}reproduce: ", shortest.how_to_reproduce)
         if shortest.index in saved:
             yield command_line(f"{indent}saved: ", shortest.replay_command(saved[shortest.index]))
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def _dim(words: str) -> Text:

@@ -163,6 +163,18 @@ FOUND = {
         ],
         8,
     ),
+    "a load that comes before a store-conditional of two pieces is fed when one of these is done": (
+        [
+            [ins("ldr", X, width=1, into="r")],
+            [ins("str_", Y, 1), ins("ldset", X, 2, width=1, order="al")],
+            [
+                ins("ldr", Y, into="r"),
+                ins("ldxr", X, width=2, into="s"),
+                ins("stxr", X, 1, width=2, into=".t"),
+            ],
+        ],
+        20,
+    ),
 }
 
 

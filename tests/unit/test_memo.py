@@ -13,6 +13,7 @@ from simaie_schedulers.random_walk import RandomWalk
 import simaie
 from simaie import Machine, Program, explore, ins
 from simaie.engine.memo import host, memo, node, runner
+from simaie.engine.memo.changed_names import VariablesOfGuests
 from simaie.engine.memo.execution import MemoExecution
 from simaie.engine.memo.memo import Memo
 from simaie.engine.memo.quick import make_memo_execution
@@ -538,6 +539,18 @@ def test_every_way_to_change_what_guests_share_is_seen(guest: Any):
     found.close()
     assert shared.changed()
     assert found.given_up
+
+
+def test_what_guests_share_and_change_is_named():
+    made = program(_variable(), _appending(), _appending())
+    variables = VariablesOfGuests(made.vcpu_code)
+    assert not variables.changed()
+    made.vcpu_code[2].__closure__[0].cell_contents.append(1)
+    assert variables.changed() == "'seen', which the code of vCPU 2 uses"
+    seen = made.vcpu_code[2]
+    both = VariablesOfGuests([seen, add, seen])
+    seen.__closure__[0].cell_contents.append(1)
+    assert both.changed() == "'seen', which the code of vCPUs 0 and 2 uses"
 
 
 def test_guests_that_assign_only_their_own_variables_are_not_read_again(monkeypatch: pytest.MonkeyPatch):

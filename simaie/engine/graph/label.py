@@ -126,9 +126,11 @@ class Label:
             depends = depends.without(past.status)
         full = self.in_order or kind in THREADS
         event.local = past.everything if full else self.model.order_of(past, event, depends)
-        event.unsure |= past.unsure_of(event.local & ~event.unsure)
-        event.order = (event.local & ~event.unsure) << event.base | past.born
-        event.unsure <<= event.base
+        event.order = event.local << event.base | past.born
+        if unsure := event.unsure | past.unsure_of(event.local & ~event.unsure):
+            event.unsure = unsure << event.base
+            event.order &= ~event.unsure
+            self.layout.has_unsure = True
         event.data = depends.value
         event.choices = depends.value_choices | (1 << pair if pair >= 0 else 0)
         label = depends.address_choices | depends.value_choices | depends.control | past.decided

@@ -36,6 +36,7 @@ class Layout:
         pairs_others: Whether there are store-conditionals to other bytes than those of their load-linked.
         has_sections: Whether vCPUs stop the world, or have indivisible sections; `has_waits` if some operations wait.
         has_links: Whether there are load-linkeds.
+        has_unsure: Whether there are orders of which the search knows only at the end (`Event.unsure`).
     """
 
     def __init__(self, endian: Endian) -> None:
@@ -43,6 +44,7 @@ class Layout:
         self.parts = 1
         self.reached: dict[tuple[int, int], bool] = {}
         self.has_sections = self.has_waits = self.pairs_others = self.has_links = self._relied = False
+        self.has_unsure = False
         self._operations = _FIRST_OPERATIONS
         self._cuts: set[int] = set()
         self._owners: dict[int, Piece] = {}  # by address of a byte

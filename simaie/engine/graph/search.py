@@ -147,7 +147,7 @@ class GraphSearch:
 
     def _is_execution(self, graph: Graph, end: End) -> bool:
         counts = self.counts
-        if end is End.DEAD or not allows_whole(graph):
+        if end is End.DEAD or (self._layout.has_unsure and not allows_whole(graph)):
             counts.dead += 1
             return False
         if lacks_write(graph):

@@ -15,6 +15,7 @@ from simaie.engine.attributes import has_own_parts_only
 from simaie.engine.code_facts import code_facts
 from simaie.engine.code_facts import is_own as is_own_file
 from simaie.engine.guard import attributes_of, changed_attribute
+from simaie.engine.memo.changed_names import VariablesOfGuests
 from simaie.engine.memo.settled import rebinds
 from simaie.engine.readable import Unreadable
 from simaie.engine.reading import Reader
@@ -34,6 +35,7 @@ class SharedState:
         self._attributes: dict[str, Any] = {}
         self._reader = self._read()
         self._cannot_change = self._reader is not None and all(map(_cannot_change, self._reader.objects))
+        self._variables = VariablesOfGuests(() if self._cannot_change else program.vcpu_code)
 
     def watch(self, scheme: Scheme) -> None:
         """Watch the attributes of `scheme`, too."""
@@ -61,7 +63,8 @@ class SharedState:
             if now is None or self._reader is None:
                 return "the guests may share Python objects that cannot be read"
             if now.tokens != self._reader.tokens:
-                return "the guests change Python objects that they share"
+                named = self._variables.changed()
+                return f"the guests change Python objects that they share{': ' if named else ''}{named}"
         if self._scheme is not None:
             now_held = attributes_of(self._scheme, of_base=False)
             if changed_attribute(self._scheme, self._attributes, now_held) is not None:

@@ -53,7 +53,7 @@ def revisits(graph: Graph, store: Event, *, everything: bool = False) -> Iterato
         for number in kept:
             told |= graph.events[number].status
         if not everything:
-            maximal = _Maximal(graph, needed, stamps, told)
+            maximal = _Maximal(graph, read, needed, stamps, told)
             if not all(maximal(number) for number in (*gone, read)):
                 continue
         made = _restricted(graph, kept, gone, read, told)
@@ -133,15 +133,15 @@ def _highest_with(graph: Graph, store: Event, number: int, read: Event, later: l
 class _Maximal:
     """Whether an event was added as if only what was there before, and the prefix of a store, were there."""
 
-    def __init__(self, graph: Graph, needed: int, stamps: dict[int, int], told: int) -> None:
-        self._graph, self._needed, self._stamps, self._told = graph, needed, stamps, told
+    def __init__(self, graph: Graph, read: int, needed: int, stamps: dict[int, int], told: int) -> None:
+        self._graph, self._read, self._needed, self._stamps, self._told = graph, read, needed, stamps, told
 
     def __call__(self, number: int) -> bool:
         graph, needed = self._graph, self._needed
         event = graph.events[number]
         if event.choice == 0:
             return True
-        if event.choice > 0 and (event.place is None or not self._told >> number & 1):
+        if event.choice > 0 and (event.place is None or not (self._told >> number & 1 or self._has_begun(event))):
             return False
         if event.place is None:
             return True
@@ -162,6 +162,10 @@ class _Maximal:
         if not newer or self._none_is_open(event, stores, newer):
             return True
         return (graph.stops or graph.pieces) and self._is_last_choice(event)
+
+    def _has_begun(self, event: Event) -> bool:
+        """Whether another piece of a store-conditional was there before, so that the rest of it stored, too."""
+        return any(sibling < event.id and self._previous(sibling, self._read) for sibling in event.siblings or ())
 
     def _is_last_choice(self, event: Event) -> bool:
         """Whether the order rules out, in the graph of that time, all newer stores or places for a read or write.

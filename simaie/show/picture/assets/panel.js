@@ -133,7 +133,8 @@ for (const [label, value] of data.ending) {
 }
 if (data.command) {
   make("h2", state, "reproduce");
-  make("pre", state, data.command, "command").tabIndex = 0; // the arrows scroll it
+  const isCommand = data.command.startsWith("simaie "); // or it says why there is none
+  make("pre", state, data.command, isCommand ? "command" : "command words").tabIndex = 0; // the arrows scroll it
 }
 
 // -- the legend: the signs that occur, and the keys; always in sight ----------------------------------------------
