@@ -88,6 +88,21 @@ def _scheme_raised(error: BaseException) -> SchemeError | None:
         scheme = frame.f_locals.get(code.co_varnames[0])
         if isinstance(scheme, Scheme):
             return SchemeError(f"{type(scheme).__name__}.{code.co_name} raised {raised(error)[0]}; fix the scheme")
+    return _wrong_parameters(error)
+
+
+def _wrong_parameters(error: BaseException) -> SchemeError | None:
+    """Return the error for a scheme's method that cannot be called as that of `Scheme`; None for any other exception.
+
+    No frame of the method exists then, but Python names it in the message.
+    """
+    if not isinstance(error, TypeError):
+        return None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        made = type(getattr(first_argument(frame), "_scheme", None))
+        for name in dir(Scheme) if issubclass(made, Scheme) and not is_ours(made) else ():
+            if str(error).startswith(f"{getattr(getattr(made, name), '__qualname__', '')}() "):
+                return SchemeError(f"{error}; {made.__name__}.{name} must take the arguments of simaie.Scheme.{name}")
     return None
 
 

@@ -23,7 +23,7 @@ __all__ = ["architecture_machine", "like", "model_note", "on_architecture"]
 
 T = TypeVar("T")
 
-#: What models the memory of a guest without a model of its own: it has less reordering than such a guest.
+#: The host memory for a guest that has no model of its own; it reorders less than such a guest may.
 _NEAREST = "pso"
 #: The options of the scheme `interrupted` that say what happens, and to which vCPUs.
 _HAPPENINGS = ("times", "signals", "before", "kills", "vcpus")

@@ -11,8 +11,9 @@ All global states of the program are visited (`simaie.engine.memo.states`). They
   ``Program(eventually=...)`` has not ended. A program that states which threads are to end has others that run for
   ever by intention: the cycles on which all of the former have ended are not judged then.
 
-If there is none, every execution under a strongly fair schedule ends: each vCPU that can step again and again does
-so. An execution that breaks this runs once more on the reference engine before it is reported.
+If there is neither such a state nor such a cycle, every execution ends under a strongly fair schedule, that is, one in
+which each vCPU that can step again and again does so. A state or cycle that is found becomes an execution, which runs
+once more on the reference engine before it is reported.
 """
 
 from __future__ import annotations

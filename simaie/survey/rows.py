@@ -83,6 +83,8 @@ def _rows(choice: SchemeChoice) -> Iterator[Row]:
 def _own_variants(made: Any) -> tuple[Variant, ...]:
     """Return the variants that a class itself lists: inherited variants do not count."""
     found: tuple[Variant, ...] = vars(made).get("variants", ()) if isinstance(made, type) else ()
+    if not isinstance(found, tuple) or not all(isinstance(each, Variant) for each in found):
+        raise UsageError(f"{made.__name__}.variants must be a tuple of simaie.schemes.holes.Variant, not {found!r}")
     return found
 
 

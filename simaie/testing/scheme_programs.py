@@ -75,6 +75,16 @@ def interrupted(isa: str) -> Iterator[Asked]:
             yield _asked(isa, form, moved, [_in_turn(moved, items)], {X: (1, 8)})
 
 
+def given_up(isa: str) -> Iterator[Asked]:
+    """Yield a program for each store-conditional whose reservation the vCPU itself gave up after the load-linked."""
+    clear = next((item for form, (item, *_) in _items(isa, once=True) if form.kind == "clear"), None)
+    for form, items in _items(isa, once=True):
+        if clear is not None and form.kind == "store-conditional" and len(items) > 1:
+            code = (*items[:-1], clear, items[-1])
+            asked = _asked(isa, form, code, [_named(code, "first")], {X: (1, 8)})
+            yield asked._replace(method="clear_exclusive")
+
+
 def faulting(isa: str) -> Iterator[Asked]:
     """Yield a program for each mnemonic on a page that is absent, and on a page that is read-only.
 

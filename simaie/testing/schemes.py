@@ -23,7 +23,15 @@ from simaie.machine import Limits, Machine, SchemeChoice
 from simaie.plugins import Spec
 from simaie.protocols import HostMemory, require_count
 from simaie.replaying.failure import Failure
-from simaie.testing.scheme_programs import Asked, alone, exits_and_starts_again, faulting, interrupted, together
+from simaie.testing.scheme_programs import (
+    Asked,
+    alone,
+    exits_and_starts_again,
+    faulting,
+    given_up,
+    interrupted,
+    together,
+)
 from simaie.trace import Outcome
 
 __all__ = ["check_scheme"]
@@ -80,6 +88,7 @@ def check_scheme(
     check = _Check(scheme, host, isa)
     check.made()
     check.judge(alone(isa), ideal=check.ideal())
+    check.judge(given_up(isa), ideal=check.ideal())
     check.judge(interrupted(isa), ideal=check.ideal())
     check.judge(exits_and_starts_again(isa), ideal=check.ideal())
     if full_system:

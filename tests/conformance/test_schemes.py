@@ -222,6 +222,13 @@ class OwnConstructor(Scheme):
         pass
 
 
+class KeptReservation(CompareAndSwap):
+    """The reservation survives CLREX."""
+
+    async def clear_exclusive(self, cpu):
+        pass
+
+
 BROKEN = [
     (DroppedStore, "arm", "DroppedStore.store "),
     (WrongOldValue, "x86", "WrongOldValue.atomic_rmw "),
@@ -233,6 +240,7 @@ BROKEN = [
     (UnlockedRmw, "x86", "UnlockedRmw.atomic_rmw "),
     (RaisingHelper, "arm", "RaisingHelper.fence "),
     (EndlessHelper, "arm", "EndlessHelper.clear_exclusive "),
+    (KeptReservation, "arm", "KeptReservation.clear_exclusive "),
     (HeldAcrossAnException, "x86", "HeldAcrossAnException."),
     (TrustsAnAddress, "arm", "TrustsAnAddress.load "),
     (NoHook, "arm", "NoHook.thread_exit returned None"),

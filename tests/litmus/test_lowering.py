@@ -46,6 +46,12 @@ def test_an_instruction_that_is_not_simulated_is_refused_where_it_stands(cell: s
     assert cell.removeprefix("lock ").removeprefix("rep ").split()[0] in error.problem
 
 
+@pytest.mark.parametrize(("arch", "cell"), [("X86", "MOVNTI [x],EAX"), ("X86_64", "movntil %eax,(x)")])
+def test_a_non_temporal_store_is_refused_without_a_suggestion_of_an_ordered_one(arch: str, cell: str) -> None:
+    problem = refused(f"{arch} t\n{{}}\n P0 ;\n {cell} ;\nexists (x=1)\n").problem
+    assert "did you mean" not in problem
+
+
 @pytest.mark.parametrize(
     ("init", "final", "place"),
     [

@@ -209,6 +209,17 @@ def test_an_exception_of_a_scheme_is_blamed_on_its_method_and_line(driver):
     assert f"{__file__}:{line}" in str(caught.value)
 
 
+@pytest.mark.parametrize("driver", ["inline", "trio"])
+def test_a_method_with_the_wrong_parameters_is_the_schemes_mistake(driver):
+    class LacksTheWidth(Scheme):
+        async def load(self, cpu, address):
+            return 0
+
+    program = Program("p", isa="x86", threads=[[ins("load", X)]])
+    with pytest.raises(SchemeError, match=r"LacksTheWidth\.load must take"):
+        simaie.explore(program, Machine(LacksTheWidth), executions=1, driver=driver)
+
+
 def test_a_group_of_exceptions_names_each_of_them():
     async def thread(cpu):
         async def fail(error):

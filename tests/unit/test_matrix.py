@@ -184,9 +184,16 @@ def test_a_class_of_ones_own_adds_a_row_and_is_held_to_its_own_data_only():
     assert matrix_status(matrix) is Status.VIOLATED
 
 
+class Mislisted(Mine):
+    """Its data are no variants."""
+
+    variants = ("aba-by-sc",)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "said"),
     [
+        ({"schemes": [Mislisted]}, UsageError, "Mislisted.variants"),
         ({"schemes": ["nonsense"]}, UnknownNameError, "nonsense"),
         ({"schemes": "cas"}, UsageError, "list of schemes"),
         ({"schemes": [{"*": "cas"}]}, UsageError, "mixed:paths"),

@@ -40,8 +40,8 @@ class StateGraph:
         enabled: By state, the actors that can take a step, also if that step was not visited.
         parents: By state, the state and the actor from which it was first reached; (-1, -1) for the initial state.
         ram: By state, the values in RAM that differ from the initial ones.
-        owed: By state, what is to end and has not: the number of the vCPU, and the name of its open block of
-            `simaie.Cpu.eventually`, or of all that it does if ``Program(eventually=...)`` says that it is to end.
+        owed: By state, the threads and blocks that have still to end: each is the number of a vCPU, and the name of its
+            open block of `simaie.Cpu.eventually` or the name that ``Program(eventually=...)`` gives its thread.
         stuck: The states in which no vCPU can step, and not all have ended.
         why_incomplete: Why there may be other states; empty if all were visited.
     """
@@ -141,14 +141,14 @@ class StateGraph:
         return enabled
 
     def _owed(self) -> frozenset[tuple[int, str]]:
-        """Return what is to end and has not in the current state."""
+        """Return the threads and blocks that have still to end in the current state, as in `owed`."""
         nodes = self._steps.nodes
         whole = [each for each in self._to_end if (node := nodes[each[0]]) is not None and node.op is not None]
         blocks = [(actor, each.name) for actor, node in enumerate(nodes) if node for each in node.obligations]
         return frozenset((*whole, *blocks))
 
     def _key(self) -> Any:
-        """Return what is equal in equal states; the first part is RAM."""
+        """Return the key of the current state, which equal states share; its first part is RAM."""
         steps, memo = self._steps, self._memo
         guests = tuple([None if node is None else node.guest if node.op is not None else -1 for node in steps.nodes])
         cells = frozenset([

@@ -96,7 +96,7 @@ class X86More(Cpu):
 
     @has_widths(*_LARGE)
     def movnti(self, address: int, value: int, *, width: int = 4) -> Nothing:
-        """Store with a non-temporal hint: MOVNTI."""
+        """Store with a non-temporal hint, in the order of other stores, though a processor may delay it: MOVNTI."""
         check_width(width, _LARGE)
         wrapped = value & (1 << 8 * width) - 1
         body = self._scheme.store(self, address, width, wrapped)

@@ -3,7 +3,7 @@
 Operands are first put in Intel order, destination before source, so that both dialects share the rest. An instruction
 with LOCK, and XCHG always, is one of the vCPU's atomic instructions. Without LOCK a read-modify-write of memory is a
 load and then a store. Flags are kept only in a thread that reads one. Not supported: strings, the stack, floating point
-and vectors, non-temporal stores.
+and vectors, non-temporal stores (no host here is as weak as they are).
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ def _lower(b: Builder, instruction: Instruction, operands: Operands) -> None:
     handler = _HANDLERS.get(instruction.mnemonic)
     if instruction.mnemonic in _ONLY_64 and b.register_bits == 32:
         handler = None
+    if instruction.mnemonic == "movnti":  # a suggestion of MOV would be wrong
+        raise b.unsupported("no host here delays its store beyond later ones, as x86 may")
     if handler is None:
         raise b.unsupported(known=_HANDLERS)
     locked = is_locked(instruction)
