@@ -22,7 +22,7 @@ from simaie.host.loaded import plain
 __all__ = ["BinaryThread"]
 
 #: The most backward jumps without an access; a thread that makes more spins for ever, or might as well. A block that
-#: repeats itself in Python counts each fourth of its rounds. So both take a few seconds, less than a watchdog allows.
+#: repeats itself in Python counts each fourth of its rounds, so that both take a few seconds.
 _MOST_IDLE = 1 << 20
 _ENDLESS = f"an endless loop, or one of more than {_MOST_IDLE:,} rounds, without an access to shared memory"
 #: The causes of faults that belong to no access; the last block is where they happened.
@@ -124,6 +124,11 @@ class BinaryThread(ThreadHooks):
         """The address of the instruction in execution."""
         place = self._cpu.place
         return 0 if place is None else int(place.address)
+
+    @property
+    def rounds(self) -> int:  # type: ignore[override]  # counted, not set
+        """The backward jumps since the last operation."""
+        return self.idle
 
     @property
     def in_loop(self) -> bool:

@@ -3,7 +3,9 @@
 Such a guest (``while True: pass``) never returns to its driver, so that no code inside the engine can notice it. A
 daemon thread checks from outside at regular intervals. It raises an exception in the thread that runs the guest, if two
 conditions hold for the time of the limit: the watched execution has taken no step, and the thread was inside the same
-call of guest code at each check. Steps pay nothing for this, because the daemon thread only reads.
+call of guest code at each check. Steps pay nothing for this, because the daemon thread only reads. Machine code that
+runs without a step counts its loops and ends at a limit of its own. As long as it counts it is left alone, so that what
+becomes of it does not depend on the speed of the machine.
 
 *Inside guest code* means that a driver on the stack has directly called a coroutine. A slow scheduler or checker is
 called in other ways and is never disturbed, nor is a guest that is stopped in a debugger. The exception derives from
@@ -28,6 +30,7 @@ from simaie.engine.actor import Actor
 from simaie.engine.blame import guest_line
 from simaie.engine.passing import Spinning
 from simaie.errors import GuestError, GuestSpinError
+from simaie.guest.running import Runner
 from simaie.protocols import require_positive
 
 __all__ = ["Watchdog", "hit_watchdog", "raise_in"]
@@ -78,7 +81,7 @@ class Watchdog:
         self._lock = threading.Lock()  # held during check and raise
         self._thread = threading.Thread(target=self._patrol, name="simaie watchdog", daemon=True)
         self._watched = 0
-        self._last: tuple[Watched, int, FrameType] | None = None
+        self._last: tuple[Watched, int, FrameType, int] | None = None
         self._looks = 0
         self._raised = False
 
@@ -115,11 +118,12 @@ class Watchdog:
     def _look(self) -> None:
         """Check once, and raise in the guest if it has not moved for long enough."""
         execution = self._execution
-        guest = None if execution is None else _guest_on_stack(sys._current_frames().get(self._watched))
+        innermost = sys._current_frames().get(self._watched)
+        guest = None if execution is None else _guest_on_stack(innermost)
         if execution is None or guest is None:
             self._last = None
             return
-        now = (execution, len(execution.events), guest)
+        now = (execution, len(execution.events), guest, _rounds(innermost))
         same = self._last is not None and all(a is b or a == b for a, b in zip(self._last, now, strict=True))
         self._last, self._looks = now, self._looks + 1 if same else 0
         if self._looks >= _LOOKS:
@@ -150,6 +154,17 @@ def _guest_on_stack(innermost: FrameType | None) -> FrameType | None:
             return called
         called, frame = frame, frame.f_back
     return None
+
+
+def _rounds(innermost: FrameType | None) -> int:
+    """Return the rounds of loops that the innermost runner of guest code has counted."""
+    frame = innermost
+    while frame is not None:
+        if frame.f_code in Runner.codes:
+            runner: Runner = frame.f_locals["self"]
+            return runner.rounds
+        frame = frame.f_back
+    return 0
 
 
 def raise_in(thread: int, exception: type[BaseException]) -> None:

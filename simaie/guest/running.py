@@ -46,11 +46,14 @@ class Runner:
     Attributes:
         is_one_token: Whether two of its states are the same if they are equal: no part of them changes, and none equals
             a value of another type.
+        rounds: The rounds of loops since the last operation. If a runner counts them it ends the guest after some
+            number of them, whatever time they take, and a watchdog waits for that as long as the number grows.
     """
 
     #: The code of the method `run` of each class of runners, by which the engine recognizes its frame.
     codes: ClassVar[set[CodeType]] = set()
     is_one_token: ClassVar[bool] = False
+    rounds: int = 0
 
     def __init_subclass__(cls) -> None:
         Runner.codes.add(cls.run.__code__)

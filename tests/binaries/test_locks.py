@@ -1,9 +1,10 @@
 """Compiled spinlocks under every scheme: which are lost, which hold, on which instruction sets."""
 
 import pytest
-from elf_guests import LOCKS, TARGETS, locks, searched
+from elf_guests import ELF, LOCKS, TARGETS, locks, searched
 
 from simaie import Verdict
+from simaie.binary import binary_program
 
 #: The targets whose read-modify-writes are loops of load-linked and store-conditional.
 LINKED = ("arm", "thumb", "aarch64", "mips", "mipsel", "mipsr6", "ppc64le")
@@ -59,6 +60,15 @@ def test_the_numbers_of_executions_are_those_of_hand_written_guests():
     assert searched(locks("arm", "fas"), "native").executions == 22
     assert searched(locks("arm", "ticket"), "native").executions == 16
     assert searched(locks("arm", "fas"), "aie-rfc", failures=None).executions == 120
+
+
+def test_what_is_broken_is_found_soon():
+    """The search reverses the last races first, and what fails here fails by one of the first."""
+    assert searched(locks("riscv64", "fas"), "none").executions == 2
+    assert searched(locks("riscv64", "cas"), "none").executions == 13
+    pops = binary_program(ELF / "guide.aarch64.so", ["pop", "pop_and_push"], init="setup", final="check")
+    assert searched(pops, "cas").executions == 22
+    assert min(searched(pops, "cas", scheduler="pct", seed=seed).executions for seed in range(4)) <= 6
 
 
 @pytest.mark.parametrize("host", ["pso", "armv8"])

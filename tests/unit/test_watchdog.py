@@ -19,6 +19,7 @@ from simaie.engine.watchdog import Watchdog
 from simaie.errors import GuestSpinError, UsageError
 from simaie.exploration.explorer import explore
 from simaie.guest.program import Program
+from simaie.guest.running import Runner
 from simaie.machine import Limits, Machine
 from simaie.protocols import ExecutionInfo, Offer
 from simaie.schemes.native import Native
@@ -156,6 +157,37 @@ def test_a_long_execution_that_takes_steps_is_left_alone(driver: str):
             busy(0.02)  # far below the limit each time, so that a busy computer does not matter
 
     assert run(driver, steady, seconds=0.4).ending is Ending.FINISHED
+
+
+class Counting(Runner):
+    """Runs without a step; for some time if it counts its rounds, else for ever."""
+
+    where, position, in_loop = "the loop", 0, True
+
+    def __init__(self, cpu: Any, counts: bool) -> None:
+        self.cpu, self.counts = cpu, counts
+
+    def guest_state(self) -> int:
+        return self.rounds
+
+    async def run(self) -> None:
+        await self.cpu.ldr(X)
+        end = time.perf_counter() + 8 * SECONDS
+        while not self.counts or time.perf_counter() < end:
+            self.rounds += self.counts
+
+
+@both_drivers
+def test_machine_code_that_counts_its_rounds_towards_a_limit_is_left_alone(driver: str):
+    async def counting(cpu: Any) -> None:
+        await Counting(cpu, True).run()
+
+    async def idle(cpu: Any) -> None:
+        await Counting(cpu, False).run()
+
+    assert run(driver, counting).ending is Ending.FINISHED
+    with pytest.raises(GuestSpinError, match="at the loop"):
+        run(driver, idle)
 
 
 def test_nothing_is_left_behind():
