@@ -29,6 +29,7 @@ def fixture_dashboard(tmp_path):
         thread.join()
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_dashboard_follows_the_campaign(chromium, dashboard, scheme):
     troubles, asked = [], []

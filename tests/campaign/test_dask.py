@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -95,14 +94,8 @@ def test_a_guest_that_hangs_at_a_worker_is_marked_and_the_rest_goes_on(
 
 def _pids(crew: Crew) -> list[int]:
     """Return the processes of the workers."""
-    return sorted(_everywhere(crew, os.getpid).values())
-
-
-def _everywhere(crew: Crew, *call: Any) -> dict[str, Any]:
-    """Call a function in each worker."""
     assert isinstance(crew, OnExecutor)
-    found: dict[str, Any] = crew._executor._client.run(*call)  # type: ignore[attr-defined]  # of dask
-    return found
+    return sorted(crew._executor._client.run(os.getpid).values())  # type: ignore[attr-defined]  # of dask
 
 
 def test_a_wrong_address_is_an_error() -> None:
@@ -114,17 +107,22 @@ def test_a_wrong_address_is_an_error() -> None:
         pass
 
 
-def test_a_worker_that_lacks_the_file_of_a_program_gets_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crew: Callable[[], Crew]
-) -> None:
+def test_a_worker_that_lacks_the_file_of_a_program_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The workers run in another folder than the coordinator, as on another machine, and the path is relative."""
+    from dask.distributed import LocalCluster
+
+    from simaie.campaign.on_dask import dask_crew
+
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
     (here / "SB.litmus").write_text("X86 SB\n{ }\n P0 | P1 ;\n MOV [x],$1 | MOV [y],$1 ;\nexists (x=1)\n")
     monkeypatch.chdir(here)
     campaign = CampaignFile(explore=(Explore(targets=("SB.litmus",), seeds=1, executions=2),))
-    _everywhere(crew(), os.chdir, str(there))
-    status = run_campaign(here / "a.simaie", campaign, crew)
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster:
+        with cluster.get_client() as client:
+            client.run(os.chdir, str(there))
+        with dask_crew(cluster.scheduler_address) as crew:
+            status = run_campaign(here / "a.simaie", campaign, crew)
     assert status.executions == 2
     assert (there / "SB.litmus").read_bytes() == (here / "SB.litmus").read_bytes()

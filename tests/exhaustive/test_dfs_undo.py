@@ -54,9 +54,11 @@ def by_undo_is_alike(made, machine, bound):
     return found[2] == len(found[0])
 
 
+@pytest.mark.parametrize("seeds", [(0, 3), pytest.param(range(4), marks=pytest.mark.soak)], ids=len)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_generated_programs(family):
-    for seed in range(2 if family in ("devices", "many choices") else 4):
+def test_generated_programs(family, seeds):
+    """Without a bound, and with at most two preemptions."""
+    for seed in seeds[:1] if family in ("devices", "many choices") else seeds:
         made = program(family, seed, SIZES[seed % 3])
         undone = by_undo_is_alike(made, Machine(Hypercalls), BOUNDS[seed // 2 * (1 + seed % 2)])
         assert undone or family in MAY_FALL_BACK, made.name

@@ -98,7 +98,7 @@ SCHEMES = [
 ]
 
 
-@pytest.mark.one_in(7)
+@pytest.mark.one_in(11)
 @pytest.mark.parametrize("host", ["sc", "tso", "pso"])
 @pytest.mark.parametrize(("scheme", "isa"), SCHEMES)
 def test_dpor_visits_each_class_of_two_to_four_vcpus_under_every_scheme_on_every_host(scheme, isa, host):
