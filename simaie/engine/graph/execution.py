@@ -117,7 +117,7 @@ class GraphExecution(Execution):
         return trace
 
     def _ending(self, end: End) -> Ending | None:
-        """Return how the execution ended; None if it is none."""
+        """Return how the execution ended; None if the host does not allow it."""
         graph = self._walk.graph
         if end is End.DEAD or not allows_whole(graph):
             return None
