@@ -87,7 +87,7 @@ def _thread(random, make, kinds, places, length):
 
 
 def generated(seed, isa, kinds=KINDS):
-    """The program of a seed: two or three vCPUs, accesses that overlap and one place beside them."""
+    """The program of a seed: two or three vCPUs, accesses that overlap and one other place."""
     random = Random(seed)
     places = (*random.choice(OVERLAPS if isa == "aarch64" else OVERLAPS[:3]), (Y, 4))
     threads, length = ((2, 2), (2, 3), (3, 2))[random.below(3)]

@@ -108,7 +108,7 @@ class GraphExecution(Execution):
         self._walk = walk = PickedWalk(memo, graph, self._pick, self._choose_vcpu, self._limit)
         for vcpu, actor in enumerate(list(memo.actors)):
             graph.at.append(walk.following(vcpu, actor.start, None))
-        end = self._end(walk)
+        end = self._walked(walk)
         memo.require_sound()
         self.ending = self._ending(end) or Ending.PRUNED
         trace = trace_of(memo, walk.graph, self.ending).complete()
@@ -117,7 +117,7 @@ class GraphExecution(Execution):
         return trace
 
     def _ending(self, end: End) -> Ending | None:
-        """Return how the execution ended; None if the host does not allow it."""
+        """Return how the execution ended; None if the model does not allow it."""
         graph = self._walk.graph
         if end is End.DEAD or not allows_whole(graph):
             return None
@@ -127,7 +127,7 @@ class GraphExecution(Execution):
         return None if self._given_up else Ending.STEP_LIMIT
 
     @staticmethod
-    def _end(walk: PickedWalk) -> End:
+    def _walked(walk: PickedWalk) -> End:
         """Run to the end, and return which it is."""
         try:
             return walk.go()

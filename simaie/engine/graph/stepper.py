@@ -151,13 +151,17 @@ class Stepper(Growing):
             self._others(other)
 
     def _store(self, vcpu: int, node: Node, label: Label) -> State:
-        if label.op.kind is Kind.UNLOCK and not self.graph.mask >> label.stores[0].id & 1:
-            return self._went(self._release(label.stores[0]), vcpu, node, None)
+        kind, event = label.op.kind, label.stores[0]
+        if kind is Kind.UNLOCK and not self.graph.mask >> event.id & 1:
+            return self._went(self._release(event), vcpu, node, None)
+        if kind is Kind.STORE and len(label.stores) == 1:
+            self._go_on(vcpu, node, None)  # first, so that no other graph has to
+            return State.WENT if self._put_write(event, label) else State.DEAD
         if not self._put_all(label):
             return State.DEAD
-        if label.op.kind is not Kind.SPAWN:
+        if kind is not Kind.SPAWN:
             return self._go_on(vcpu, node, None)
-        number, start, handle = self._memo.child(node, label.stores[0].id)
+        number, start, handle = self._memo.child(node, event.id)
         at = self.graph.at
         while number >= len(at):
             at.append(None)

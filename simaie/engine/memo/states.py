@@ -41,7 +41,7 @@ class StateGraph:
         parents: By state, the state and the actor from which it was first reached; (-1, -1) for the initial state.
         ram: By state, the values in RAM that differ from the initial ones.
         owed: By state, the threads and blocks that have still to end: each is the number of a vCPU, and the name of its
-            open block of `simaie.Cpu.eventually` or the name that ``Program(eventually=...)`` gives its thread.
+            open block of `simaie.Cpu.eventually` or the name of its thread in ``Program(eventually=...)``.
         stuck: The states in which no vCPU can step, and not all have ended.
         why_incomplete: Why there may be other states; empty if all were visited.
     """
