@@ -267,6 +267,7 @@ def test_a_link_to_a_step_of_a_walk_opens_it(show, deep):
     assert page.locator(f'.row.here[data-step="{step(page)}"]').is_visible()
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("width", [400, 700, 1280])
 def test_no_text_runs_over_the_next_column(show, deep, width):
     page = show(deep.to_html(), viewport={"width": width, "height": 700})
@@ -283,6 +284,7 @@ def without_paths(text: str) -> list[str]:
     return PATH.sub("PATH", text).split()
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("width", [400, 700, 1280])
 def test_a_text_that_is_too_long_loses_levels_of_paths_and_nothing_else(show, deep, width):
     page = show(deep.to_html(), viewport={"width": width, "height": 2000})

@@ -15,7 +15,7 @@ RACE = "first-registration-window"
 #: A random unit and a search that fail, and a random unit and a search that do not.
 SMALL = CampaignFile(
     explore=(
-        Explore(targets=(RACE,), schemes=("aie-rfc", "cas"), seeds=4, executions=30),
+        Explore(targets=(RACE,), schemes=("aie-rfc", "cas"), seeds=4, executions=15),
         Explore(targets=(RACE,), schemes=("aie-rfc", "cas"), schedulers=("dpor",), steps=30),
     )
 )
