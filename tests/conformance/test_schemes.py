@@ -249,7 +249,6 @@ BROKEN = [
 ]
 
 
-@pytest.mark.one_in(2)
 @pytest.mark.untraced
 @pytest.mark.parametrize(("scheme", "isa", "words"), BROKEN, ids=[scheme.__name__ for scheme, _, _ in BROKEN])
 def test_a_broken_scheme_fails_and_the_method_is_named(scheme, isa, words):
