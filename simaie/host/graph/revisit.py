@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from simaie.host.graph.bounds import highest, lowest, places_for, sources_for
+from simaie.host.graph.bounds import first_unplaced, highest, lowest, places_for, sources_for
 from simaie.host.graph.event import INITIAL, Event, members
 from simaie.host.graph.graph import Graph, position
 from simaie.host.graph.prefix import prefix
@@ -182,7 +182,16 @@ class _Maximal:
         if not event.writes:
             return sources_for(then, event)[-1:] == [graph.source[number]]
         before = graph.coherence[event.place][: position(graph, number)]
-        return places_for(then, event)[-1:] == [sum(then.mask >> store & 1 for store in before)]
+        own = sum(then.mask >> store & 1 for store in before)
+        places = places_for(then, event)
+        rest = [graph.events[each] for each in event.siblings or () if each > number and each in graph.events]
+        while rest and places and places[-1] != own:
+            trial = then.copy()
+            trial.insert(event, places[-1])
+            if first_unplaced(trial, rest) is None:
+                break
+            places.pop()  # it leaves no place to the other pieces
+        return places[-1:] == [own]
 
     def _waited_for(self, read: int, store: int) -> int:
         """Return what a LOCK read that waited for the release `store`, which it reads now; -1 for other reads."""
