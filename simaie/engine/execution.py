@@ -22,6 +22,7 @@ from simaie.engine.actor import Actor, StoreBuffer
 from simaie.engine.actors import ELSEWHERE, ActorTable
 from simaie.engine.beginning import Beginning
 from simaie.engine.blame import bad_choice, bad_value
+from simaie.engine.global_state import StateReader
 from simaie.engine.lasso import LassoFinder
 from simaie.engine.passing import PASSING
 from simaie.engine.record import Record
@@ -88,8 +89,16 @@ class Execution:
         self._special_from = 0 if self._buffered else _PAUSE
         self._step_limit, self._tries = machine.limits.steps, machine.limits.tries
         if self._tries is None:
-            self._choose = LassoFinder(self._record, cast, self._waiting, self.memory, self._choose).choose
+            self._look_for_lassos()
         self._busy = True  # whether an actor must still announce, waits, or has stopped the world
+
+    def _look_for_lassos(self) -> None:
+        """End the execution where a fair cycle of global states closes."""
+        self._choose = LassoFinder(self._record, self._state_reader().read, self.scheduler.choose).choose
+
+    def _state_reader(self) -> StateReader:
+        """Return what reads the global states, from the first on."""
+        return StateReader(self.events, self._cast, self._waiting, self.memory)
 
     # -- what the drivers call ----------------------------------------------------------------
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from simaie.dependence import writes
 from simaie.engine.actors import ActorTable
 from simaie.engine.snapshot import Snapshot, snapshot
 from simaie.engine.waiting import Waiting
 from simaie.host.sc import ScMemory
-from simaie.op import Cell
+from simaie.op import Cell, Op
 from simaie.protocols import HostMemory
-from simaie.trace import Event
 
 __all__ = ["Comparable", "GlobalState", "StateReader"]
 
@@ -32,7 +32,7 @@ class GlobalState:
 
     __slots__ = ("_guests", "_shared", "ram")
 
-    def __init__(self, ram: tuple[int, ...], shared: Any, guests: list[Snapshot]) -> None:
+    def __init__(self, ram: tuple[int, ...], shared: Any, guests: Sequence[Snapshot] = ()) -> None:
         self.ram, self._shared, self._guests = ram, shared, guests
 
     @property
@@ -57,21 +57,19 @@ class StateReader:
         memory: Its memory, which is sequentially consistent.
     """
 
-    def __init__(self, events: Sequence[Event], cast: ActorTable, waiting: Waiting, memory: HostMemory) -> None:
+    def __init__(self, events: Sequence[Any], cast: ActorTable, waiting: Waiting, memory: HostMemory) -> None:
         assert type(memory) is ScMemory, "a machine with another host memory limits the tries"
         self._events, self._cast, self._waiting, self._memory = events, cast, waiting, memory
         self._places: dict[tuple[int, int], None] = {}  # in RAM
         self._cells: dict[Cell, None] = {}
         self._seen = 0  # the number of events that were taken into account
+        self._ram: tuple[int, ...] | None = ()  # the values at the places; None if they may have changed
+        self._held: tuple[Any, ...] | None = ()  # those of the cells, likewise
         self._comparable = Comparable()
 
     def read(self) -> GlobalState | None:
         """Return the state now; None if a vCPU cannot be read."""
-        memory = self._memory
-        for event in self._events[self._seen :]:
-            self._note(event)
-        self._seen = len(self._events)
-        guests = []
+        guests: list[Snapshot] = []
         live = []
         for actor in self._cast.live:
             state = snapshot(actor.coroutine, actor.cpu)
@@ -79,18 +77,38 @@ class StateReader:
                 return None
             live.append((actor.name, actor.op.kind, actor.op.location))
             guests.append(state)
-        reserved = tuple([(actor.name, *rest) for actor, *rest in memory.saved_reservations()])
-        stopper = self._waiting.stopper
-        cells = tuple([self._comparable(cell.value) for cell in self._cells])
-        shared = (tuple(live), cells, reserved, None if stopper is None else stopper.name)
-        return GlobalState(tuple([memory.read(*place) for place in self._places]), shared, guests)
+        return self._with_memory(tuple(live), guests)
 
-    def _note(self, event: Event) -> None:
-        for op in event.op.places:
-            if op.cell is not None:
-                self._cells[op.cell] = None
-            elif op.width and event.writes_ram:
-                self._places[op.address, op.width] = None
+    def _with_memory(self, live: Any, guests: Sequence[Snapshot] = ()) -> GlobalState:
+        """Return the state now.
+
+        Args:
+            live: What can be looked up of the states of the vCPUs.
+            guests: What can only be compared.
+        """
+        memory, stopper = self._memory, self._waiting.stopper
+        for step in self._events[self._seen :]:
+            self._note(*self._performed(step))
+        self._seen = len(self._events)
+        if self._ram is None:
+            self._ram = tuple([memory.read(*place) for place in self._places])
+        if self._held is None:
+            self._held = tuple([self._comparable(cell.value) for cell in self._cells])
+        reserved = tuple([(actor.name, *rest) for actor, *rest in memory.saved_reservations()])
+        shared = (live, self._held, reserved, None if stopper is None else stopper.name)
+        return GlobalState(self._ram, shared, guests)
+
+    def _performed(self, step: Any) -> tuple[Op, Any]:
+        """Return the operation of a step, and what it returned."""
+        return step.op, step.value
+
+    def _note(self, op: Op, value: Any) -> None:
+        """Note the cells that an operation accessed, and the places in RAM that it wrote."""
+        for part in op.places:
+            if part.cell is not None:
+                self._cells[part.cell] = self._held = None
+            elif part.width and op.width and writes(op, value):
+                self._places[part.address, part.width] = self._ram = None
 
 
 class Comparable:

@@ -10,8 +10,11 @@ vCPU is held back in a loop (see `simaie.engine.spin`). Instead, the execution e
 Whether an execution ends so depends on its steps alone. A lasso can therefore be replayed and shrunk like any other
 execution. `simaie.check.lassos` judges it.
 
-**What is given up.** Reading the state costs much more than a step. States are compared within one execution, and only
-if the state of each vCPU can be read. That no execution ends in a lasso proves nothing by itself.
+**What is given up.** States are compared within one execution, and only if the state of each vCPU can be read. That no
+execution ends in a lasso proves nothing by itself.
+
+Reading the state of a vCPU costs much more than a step. Along a memo it is therefore read once for each history of the
+vCPU, and not in each execution (`simaie.engine.memo.node_states`).
 """
 
 from __future__ import annotations
@@ -19,12 +22,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from simaie.engine.actors import ActorTable
-from simaie.engine.global_state import GlobalState, StateReader
+from simaie.engine.global_state import GlobalState
 from simaie.engine.record import Record
-from simaie.engine.waiting import Waiting
-from simaie.op import Kind
-from simaie.protocols import Candidate, HostMemory, Offer
+from simaie.protocols import Candidate, Offer
 
 __all__ = ["LassoFinder"]
 
@@ -37,39 +37,34 @@ class LassoFinder:
 
     Args:
         record: The record of the execution, which receives the beginning of the cycle.
-        cast: Its actors.
-        waiting: Those of them that wait.
-        memory: Its memory.
+        read: Returns the global state now; None if it cannot be read.
         choose: Chooses the actor to take the next step.
     """
 
     def __init__(
-        self,
-        record: Record,
-        cast: ActorTable,
-        waiting: Waiting,
-        memory: HostMemory,
-        choose: Callable[[Offer], Candidate | None],
+        self, record: Record, read: Callable[[], GlobalState | None], choose: Callable[[Offer], Candidate | None]
     ) -> None:
-        self._record, self._choose = record, choose
-        self._reader = StateReader(record.events, cast, waiting, memory)
-        self._enabled: dict[int, frozenset[str]] = {}  # by step; a local choice is a step without an offer
+        self._record, self._read, self._choose = record, read, choose
+        #: By step, who could take it, and who did; a local choice is a step without an offer.
+        self._taken: dict[int, tuple[Sequence[Candidate], Candidate | None]] = {}
         self._before: dict[Any, list[tuple[GlobalState, list[int]]]] = {}  # the states by key, with their steps
 
     def choose(self, offer: Offer) -> Candidate | None:
         """Return the choice, or None if a fair cycle has closed."""
         step = offer.step
-        state = self._reader.read()
+        state = self._read()
         if state is not None:
             earlier = self._earlier(state)
-            self._record.cycle = next((start for start in reversed(earlier) if self._is_fair(start, step)), None)
+            self._record.cycle = self._fair_start(earlier, step)
             if self._record.cycle is not None:
                 return None
             if len(earlier) == _MOST_VISITS:
                 del earlier[1]  # a cycle from the first visit is the fairest
             earlier.append(step)
-        self._enabled[step] = frozenset([candidate.name for candidate in offer.candidates])
-        return self._choose(offer)
+        candidates = offer.candidates
+        chosen = self._choose(offer)
+        self._taken[step] = candidates, chosen
+        return chosen
 
     def _earlier(self, state: GlobalState) -> list[int]:
         """Return the steps before which the execution was in this state, which may be extended."""
@@ -80,10 +75,22 @@ class LassoFinder:
         alike.append((state, []))
         return alike[-1][1]
 
-    def _is_fair(self, start: int, end: int) -> bool:
-        """Whether the steps from `start` to `end` make no local choice, and each actor that can step there does so."""
-        events: Sequence[Any] = self._record.events[start:end]
-        if any(event.op.kind is Kind.CHOICE for event in events):
-            return False
-        moving = {event.actor for event in events}
-        return all(self._enabled[step] <= moving for step in range(start, end))
+    def _fair_start(self, starts: Sequence[int], end: int) -> int | None:
+        """Return the last of `starts` from which the steps up to `end` are a fair cycle; None if there is none.
+
+        They make no local choice, and each actor that can step there does so.
+        """
+        able: set[Candidate] = set()
+        moving: set[Candidate | None] = set()
+        first = end
+        for start in reversed(starts):
+            for step in range(first - 1, start - 1, -1):
+                taken = self._taken.get(step)
+                if taken is None:
+                    return None
+                able.update(taken[0])
+                moving.add(taken[1])
+            first = start
+            if able <= moving:
+                return start
+        return None

@@ -128,7 +128,7 @@ class Reader:
         if code.co_filename.startswith(TRANSLATED):  # all else belongs to its runner
             self.tokens += [value for value in variables.values() if type(value) is int]
             return
-        self.tokens.append(tuple(variables))
+        self.tokens.append(frozenset(variables))  # their order is that in which they were first seen
         awaited = awaited_by(coroutine)
         for held in gc.get_referents(coroutine):  # the evaluation stack too
             if held is not frame and held is not code and held is not variables and held is not awaited:

@@ -8,7 +8,7 @@
 - each failing execution again, if it is kept: what is shown and saved is the reference engine's;
 - searches by undo that cannot go on, from the start;
 - everything if the memo is switched off (`SIMAIE_MEMO=0` in the environment), for the trio driver and the determinism
-  check, if executions may end in lassos (`simaie.engine.lasso`), and after the memo was given up.
+  check, and after the memo was given up.
 
 **The search by undo** (`simaie.engine.memo.undone`) runs searches whose scheduler has one (`Scheduler.by_undo`),
 without devices and on a sequentially consistent host; on a host with total store order only searches up to commutation.
@@ -143,7 +143,7 @@ class Engines:
     ) -> None:
         self._program, self._machine, self._seed, self._most_nodes = program, machine, seed, most_nodes
         self._on_graphs = machine.has_graphs
-        self._allowed = memo and not is_switched_off() and not self._on_graphs and machine.limits.tries is not None
+        self._allowed = memo and not is_switched_off() and not self._on_graphs
         self._trusted = is_trusted(program, machine)
         self._shared = SharedState(program) if self._allowed else None
         self._memo: Memo | None = None
@@ -264,7 +264,8 @@ class Engines:
         memo, before, walks = self._memo, self._before, self._walks
         if memo is None or before is None or not before.is_known:  # the memo still learns much
             return False
-        return memo.is_quick and not self._program.devices and (walks is None or not walks.over)
+        may_end_early = self._program.devices or self._machine.limits.tries is None
+        return memo.is_quick and not may_end_early and (walks is None or not walks.over)
 
     def walk(self, index: int, most: int, needed: Needed) -> Walked:
         """Run the next executions of a uniform random scheduler without an engine, and return their figures.
@@ -320,7 +321,7 @@ class Engines:
             return execution.replayable(self.kept(trace))
         if not isinstance(execution, MemoExecution | Undone):
             return trace
-        confirmed = run_inline(reference(execution, trace.events))
+        confirmed = run_inline(reference(execution, Again(trace.events)))
         try:
             compare(trace, confirmed)
         except Deviation as deviation:

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from exhaustive import programs
 
-from simaie import Machine, Program, explore
+from simaie import Limits, Machine, Program, corpus, explore
 from simaie.engine.memo import execution as memo_execution
 from simaie.engine.memo import finished as memo_finished
 from simaie.exploration.engines import MEMO_SWITCH
@@ -62,6 +62,22 @@ def rate(program: Program, scheme: str, scheduler: str, executions: int) -> floa
     seconds = time.process_time() - began
     assert report.executions == executions
     return executions / seconds
+
+
+@pytest.mark.parametrize(("name", "scheme"), [("peterson-arm", "cas"), ("szymanski-x86", "aie-rfc")])
+def test_states_for_lassos_are_read_once(name: str, scheme: str, monkeypatch: pytest.MonkeyPatch):
+    machine = Machine(scheme, address_bits=12, limits=Limits(steps=500, tries=None))
+
+    def seconds(executions: int) -> float:
+        began = time.process_time()
+        explore(corpus.guest(name).program, machine, scheduler="random-walk", executions=executions)
+        return (time.process_time() - began) / executions
+
+    with_memo = seconds(3_000)
+    monkeypatch.setenv(MEMO_SWITCH, "0")
+    ratio = seconds(60) / with_memo
+    print(f"\n{name} {scheme}: {ratio:.1f} times as fast with the memo")
+    assert ratio > 8
 
 
 def loop_seconds() -> float:

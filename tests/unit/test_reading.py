@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from simaie.engine.reading import Reader
+from simaie.engine.reading import Reader, frame_of
 from simaie.guest.running import Runner
 
 
@@ -46,3 +46,30 @@ def test_a_runner_is_read_once_and_then_referred_to(kind):
     assert found != tokens(one, other)
     assert found != tokens(kind((1, 3)), one)
     assert tokens(kind((1, 2))) != tokens(kind((1, 3)))
+
+
+def test_the_order_in_which_variables_were_first_seen_is_no_state():
+    """Python lists a variable last if the frame was looked at before the variable had a value."""
+
+    class Stop:
+        def __await__(self):
+            yield
+
+    async def guest(gets_a_value):
+        await Stop()
+        first = gets_a_value
+        await Stop()
+        return first
+
+    def read(*, early):
+        coroutine = guest(1)
+        coroutine.send(None)
+        if early:
+            assert "first" not in frame_of(coroutine).f_locals
+        coroutine.send(None)
+        reader = Reader()
+        reader.frame(coroutine)
+        coroutine.close()
+        return reader.tokens
+
+    assert read(early=True) == read(early=False)

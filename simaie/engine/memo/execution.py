@@ -9,10 +9,12 @@ from simaie.check.needs import OPEN, REFUSED
 from simaie.engine.actor import Actor
 from simaie.engine.actors import ActorTable
 from simaie.engine.execution import Execution
+from simaie.engine.global_state import StateReader
 from simaie.engine.memo.lazy import MemoTrace, performed, wait_at
 from simaie.engine.memo.memo import Memo
 from simaie.engine.memo.monitors import refute
 from simaie.engine.memo.node import Node, key_of
+from simaie.engine.memo.node_states import NodeStateReader
 from simaie.guest.cpu import Thread
 from simaie.guest.program import GuestFunction
 from simaie.op import Op
@@ -125,6 +127,7 @@ class MemoExecution(Execution):
         self.program, self.machine, self.scheduler = program, machine, scheduler
         self.info = info
         self.memo = memo
+        memo.compares_states = memo.guest_states is not None
         self.scheme = memo.scheme
         self._start()
         self.memory = self._memory()
@@ -145,6 +148,9 @@ class MemoExecution(Execution):
     def _memory(self) -> HostMemory:
         """Return the host memory, with its initial values."""
         return self.machine.make_memory(self.program)
+
+    def _state_reader(self) -> StateReader:
+        return NodeStateReader(self.events, self._cast, self._waiting, self.memory)
 
     def resume(self, actor: MemoActor) -> Actor | None:
         """Move `actor` on with the result in its inbox; return the actor to resume next, or None if it is over."""
@@ -238,6 +244,7 @@ class MemoExecution(Execution):
         return MemoTrace(
             memo.origin, self.events.copy(), self._waits, last, record.switches.copy(), record.choices.copy(), waiting,
             ending, outcome, tuple(record.faults), refused is None if asked else None, refused or "", occurred,
+            record.cycle,
         )  # fmt: skip
 
     def result(self) -> Trace:

@@ -81,6 +81,7 @@ class MemoTrace(Trace):
         accepted: The answer of the final check.
         refusal: Why the final check refused.
         occurred: What occurred (see `simaie.check.needs`).
+        cycle: As in a `Trace`.
     """
 
     def __init__(
@@ -98,9 +99,10 @@ class MemoTrace(Trace):
         accepted: bool | None,
         refusal: str,
         occurred: int,
+        cycle: int | None = None,
     ) -> None:
         self.ending, self.outcome, self.faults = ending, outcome, faults
-        self.accepted, self.refusal = accepted, refusal
+        self.accepted, self.refusal, self.cycle = accepted, refusal, cycle
         if occurred & GOAL:
             self.goals = merged_goals([node.goals for node in last])
         self.occurred = occurred
@@ -145,6 +147,7 @@ class MemoTrace(Trace):
             reservation_ends=tuple([end for node in last for end in node.reservation_ends]),
             endian=endian,
             frames=program.frames,
+            cycle=self.cycle,
             obligations=unended(program, waiting, [node.obligations for node in last]),
             silent=sorted(silent, key=lambda instruction: (instruction.vcpu, instruction.number)),
         )

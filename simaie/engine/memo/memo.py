@@ -54,6 +54,8 @@ class Memo:
         given_up: Why the memo cannot be used any more; empty if it can.
         most_nodes: Nodes at which it has to end.
         locations: The places of its operations, numbered for a search by undo.
+        compares_states: Whether executions end where a state comes back, so that a vCPU that is fed its history again
+            must be in the same state as before.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Memo:
         self.memory = machine.make_memory(program)
         #: None unless no vCPU waits in a loop, so that it may come back to a state.
         self.guest_states = GuestStates() if machine.limits.tries is None else None
+        self.compares_states = False
         self.locations = Locations()
         self.is_quick = type(self.memory) is ScMemory
         self._pages: dict[int, tuple[bytearray, bytes]] = {}  # with their initial contents, by identity
@@ -133,6 +136,7 @@ class Memo:
 
         Raises:
             Differs: The vCPU was fed its history again and did something else.
+            Renewed: It was fed its history again, and is in another state.
             SimaieError: The guest or the scheme raised.
         """
         self.misses += 1

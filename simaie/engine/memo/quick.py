@@ -76,7 +76,7 @@ class QuickExecution(MemoExecution):
         self._repeated = 0
         #: A scheduler of a third party may keep candidates by mistake, and has to be told then.
         self._is_reusable = type(scheduler).__module__.startswith("simaie")
-        self._draws = draws(scheduler)
+        self._draws = draws(scheduler) and self._tries is not None
 
     def _memory(self) -> HostMemory:
         memory = self.memo.memory
@@ -98,6 +98,9 @@ class QuickExecution(MemoExecution):
         self._start()
         self.events.clear()
         self._switches.clear()
+        if self._tries is None:
+            self._record.cycle = None
+            self._look_for_lassos()
         self._offer.running, self._offer.candidates = None, ()
         if self._was_special:
             self._record.choices.clear()

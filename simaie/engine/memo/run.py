@@ -11,11 +11,11 @@ from simaie.engine.guilty_line import Again
 from simaie.engine.inline import run_inline
 from simaie.engine.memo.execution import MemoExecution
 from simaie.engine.memo.node import Node
-from simaie.engine.memo.runner import Differs
+from simaie.engine.memo.runner import Differs, Renewed
 from simaie.engine.passing import PASSING
 from simaie.engine.verified import execution_class
 from simaie.errors import SchedulerError
-from simaie.protocols import ExecutionInfo
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.trace import Event, Trace
 
 if TYPE_CHECKING:
@@ -39,8 +39,29 @@ class Deviation(Exception):
         self.vcpu, self.step, self.expected, self.got = vcpu, step, expected, got
 
 
+class _GoesOn(Again):
+    """A scheduler that repeats the decisions of `events`, and then asks `scheduler`, which made them."""
+
+    def __init__(self, events: Sequence[Event], scheduler: Scheduler) -> None:
+        super().__init__(events)
+        self._scheduler = scheduler
+
+    def choose(self, offer: Offer) -> Candidate | None:
+        """Return the candidate that went on at this step, or goes on."""
+        return super().choose(offer) if offer.step < len(self._events) else self._scheduler.choose(offer)
+
+    def choose_value(self, offer: Offer, arity: int) -> int:
+        """Return the value that the choice had, or has."""
+        asked = super() if offer.step < len(self._events) else self._scheduler
+        return asked.choose_value(offer, arity)
+
+    def finish(self, trace: Trace) -> None:
+        """Tell the scheduler of the whole execution."""
+        self._scheduler.finish(trace)
+
+
 def run_memo(execution: MemoExecution) -> Trace:
-    """Run `execution` to its end and return its trace.
+    """Run `execution` to its end and return its trace; the reference engine goes on with it if the memo cannot.
 
     Raises:
         Deviation: A vCPU does not do what it did before after the same results.
@@ -61,6 +82,9 @@ def run_memo(execution: MemoExecution) -> Trace:
         raise
     except Deviation:
         raise
+    except Renewed:
+        memo.give_up("a vCPU holds an object by which its states cannot be compared")
+        return run_inline(reference(execution, _GoesOn(execution.performed, execution.scheduler)))
     except BaseException as error:
         memo.give_up("an execution raised an error")
         if raised_by(execution.scheduler, error) is None and not isinstance(error, SchedulerError):
@@ -104,14 +128,14 @@ def repeated(execution: MemoExecution, events: Sequence[Event]) -> Trace:
     Raises:
         SimaieError: As `run_inline`.
     """
-    return run_inline(reference(execution, events))
+    return run_inline(reference(execution, Again(events)))
 
 
-def reference(execution: MemoExecution | Undone, events: Sequence[Event]) -> Execution:
-    """Return an execution of the reference engine, ready to run, that takes the decisions of `events`."""
+def reference(execution: MemoExecution | Undone, scheduler: Scheduler) -> Execution:
+    """Return the same execution on the reference engine, ready to run, in which `scheduler` chooses."""
     program, machine, info = execution.program, execution.machine, execution.info
     kind = execution_class(program, machine, info.index)
-    return kind(program, machine, Again(events), ExecutionInfo(info.seed, info.index, info.threads))
+    return kind(program, machine, scheduler, ExecutionInfo(info.seed, info.index, info.threads))
 
 
 def compare(known: Trace, got: Trace) -> None:

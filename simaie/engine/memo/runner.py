@@ -15,7 +15,7 @@ from simaie.engine.memo.monitors import watch
 from simaie.engine.memo.node import END, Node
 from simaie.engine.memo.settled import Unsettled, settled_op, settled_value
 from simaie.engine.passing import PASSING
-from simaie.engine.snapshot import snapshot
+from simaie.engine.snapshot import Snapshot, snapshot
 from simaie.engine.spin import Wait, await_change, looks_again
 from simaie.errors import GuestFault, kind_of
 from simaie.guest.program import GuestFunction
@@ -25,7 +25,7 @@ from simaie.trace import PENDING, Event, Instruction
 if TYPE_CHECKING:
     from simaie.engine.memo.memo import Memo
 
-__all__ = ["Differs", "Root", "Runner"]
+__all__ = ["Differs", "Renewed", "Root", "Runner"]
 
 _PAUSE, _CHOICE, _LOCK, _UNLOCK = Kind.PAUSE, Kind.CHOICE, Kind.LOCK, Kind.UNLOCK
 
@@ -41,6 +41,13 @@ class Differs(Exception):
     def __init__(self, node: Node, got: Op | None) -> None:
         super().__init__(f"vCPU {node.root.name}: expected {node.op}, got {got}")
         self.node, self.got = node, got
+
+
+class Renewed(Exception):
+    """A vCPU that was fed a known history is in another state than before: it holds an object that was made anew.
+
+    Its states in different histories cannot be compared. All states so far were numbered in one history.
+    """
 
 
 class Root:
@@ -115,7 +122,7 @@ class Runner(Actor):
             self._memo.note(node)
             states = self._memo.guest_states
             if states is not None:
-                node.guest = states.number(self._root, op, snapshot(self.coroutine, self.cpu))
+                node.guest = states.number(self._root, op, self._snapshot())
         elif not node.faults:
             node.code = END
         node.occurred |= self._occurred(node)
@@ -257,6 +264,7 @@ class Runner(Actor):
 
         Raises:
             Differs: The vCPU announced something else than before.
+            Renewed: It announced the same, but is in another state.
         """
         path = target.path
         pause, first = remembered(path, self._tries)
@@ -271,6 +279,18 @@ class Runner(Actor):
                 self._wait(op)
             self.node = node
         target.runner = self
+        if self._memo.compares_states:
+            self._compare_state(target)
+
+    def _compare_state(self, target: Node) -> None:
+        """Raise Renewed if the vCPU is in another state at `target` than before."""
+        states, op = self._memo.guest_states, target.op
+        assert states is not None
+        if op is not None and not states.has(target.guest, self._root, op, self._snapshot()):
+            raise Renewed
+
+    def _snapshot(self) -> Snapshot | None:
+        return snapshot(self.coroutine, self.cpu)
 
     def _pass(self, node: Node) -> None:
         """Go to `node`, the next one, which does not count for the spin detection."""
