@@ -143,7 +143,7 @@ def test_while_it_runs_it_says_what_was_found_and_how_much_is_probably_left():
 @pytest.mark.untraced
 def test_an_exhaustive_search_says_how_large_it_probably_is():
     long = simaie.Program("long", isa="x86", threads=[[simaie.ins("store", 0x100 + 64 * n, 1) for n in range(3)]] * 3)
-    assert any(re.search("about .* interleavings in all", said) for said in progress_of(long, "dfs", 400))
+    assert any(re.search("about .* interleavings in all", said) for said in progress_of(long, "dfs", 1_500))
 
 
 def test_no_progress_is_shown_unless_asked_for(cell):
