@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from runs import X
+from simaie_schedulers.random_walk import RandomWalk
 
 import simaie
 from simaie.exploration.engines import MEMO_SWITCH, Engines
 from simaie.guest.program import Program
 from simaie.machine import Limits, Machine
-from simaie_schedulers.random_walk import RandomWalk
 
 Y = X + 0x40
 
