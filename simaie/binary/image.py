@@ -12,8 +12,11 @@ from simaie.binary.lines import Lines
 from simaie.binary.signatures import Signature, signatures
 from simaie.errors import UnknownNameError
 
-__all__ = ["Image", "Region", "Symbol"]
+__all__ = ["LIBRARY_VARIABLES", "Image", "Region", "Symbol"]
 
+#: The variables of a C library that a program may read: they are 0. A stream is only passed on to functions that drop
+#: output, and there is no environment, as after `clearenv`.
+LIBRARY_VARIABLES = frozenset({"stdin", "stdout", "stderr", "environ", "__environ", "_environ"})
 _ALLOCATORS = ("malloc", "calloc", "aligned_alloc", "free")
 
 
@@ -72,9 +75,12 @@ class Image:
         indirect: dict[int, int] | None = None,
     ) -> None:
         self.name, self.content, self.abi, self.tls = name, content, abi, tls
-        self.constants, self.writable = sorted(constant), sorted(writable)
         self.symbols, self._base = symbols, base
         self.externals, self.indirect = externals or {}, indirect or {}
+        #: The first address after all regions of the file.
+        self.end = max(region.end for region in (*constant, *writable))
+        zeros = [Region(at, bytes(16)) for name, at in self.externals.items() if name in LIBRARY_VARIABLES]
+        self.constants, self.writable = sorted([*constant, *zeros]), sorted(writable)
         self.digest = hashlib.blake2b(content, digest_size=16).hexdigest()
         self._starts = [region.start for region in self.constants]
         self._written = [region.start for region in self.writable]
@@ -108,14 +114,13 @@ class Image:
         return symbol.address & ~1 if symbol.is_function and self.abi.isa == "arm" else symbol.address
 
     @property
-    def end(self) -> int:
-        """The first address after all regions."""
-        return max(region.end for region in (*self.constants, *self.writable))
-
-    @property
     def allocates(self) -> bool:
         """Whether it may call `malloc`, another allocator or `free`."""
         return any(name in self.symbols or name in self.externals for name in _ALLOCATORS)
+
+    def external_at(self, address: int) -> str:
+        """Return the name of what the file uses and does not define, from the address that stands for it, or empty."""
+        return next((name for name, at in self.externals.items() if at <= address < at + 16), "")
 
     def constant(self, address: int, size: int) -> bytes | None:
         """Return constant bytes; None if there are none at the address."""

@@ -12,7 +12,7 @@ from typing import Any
 from simaie.binary.abi import EXTERNALS, Abi
 from simaie.binary.file import INDIRECT
 from simaie.binary.hooks import HOOKS
-from simaie.binary.image import Region, Symbol
+from simaie.binary.image import LIBRARY_VARIABLES, Region, Symbol
 from simaie.errors import InputError
 
 __all__ = ["Linker"]
@@ -22,14 +22,15 @@ _READ_ONLY = (".data.rel.ro", ".got", ".init_array", ".fini_array", ".preinit_ar
 _ALLOCATED, _TLS = 2, 0x400  # SHF_ALLOC, SHF_TLS
 _MOST_SLOTS = 1 << 16
 #: ABI -> type of a relocation -> what it stores: ``relative`` base + addend, ``symbol`` symbol + addend,
-#: ``slot`` the symbol, ``indirect`` what a resolver of the file (the addend) chooses at run time.
+#: ``slot`` the symbol, ``indirect`` what a resolver of the file (the addend) chooses at run time, ``copy`` the initial
+#: value of a variable that a shared library defines.
 _TYPES: dict[str, dict[int, str]] = {
-    "arm": {160: "indirect", 23: "relative", 2: "symbol", 21: "slot", 22: "slot"},
-    "aarch64": {1032: "indirect", 1027: "relative", 257: "symbol", 1025: "symbol", 1026: "slot"},
-    "x86": {37: "indirect", 42: "indirect", 8: "relative", 1: "symbol", 6: "slot", 7: "slot"},
-    "riscv": {58: "indirect", 3: "relative", 2: "symbol", 5: "slot", 1: "symbol"},
-    "mips": {3: "symbol", 127: "slot"},
-    "ppc": {248: "indirect", 22: "relative", 38: "symbol", 20: "slot", 21: "slot"},
+    "arm": {20: "copy", 160: "indirect", 23: "relative", 2: "symbol", 21: "slot", 22: "slot"},
+    "aarch64": {1024: "copy", 1032: "indirect", 1027: "relative", 257: "symbol", 1025: "symbol", 1026: "slot"},
+    "x86": {5: "copy", 37: "indirect", 42: "indirect", 8: "relative", 1: "symbol", 6: "slot", 7: "slot"},
+    "riscv": {4: "copy", 58: "indirect", 3: "relative", 2: "symbol", 5: "slot", 1: "symbol"},
+    "mips": {126: "copy", 3: "symbol", 127: "slot"},
+    "ppc": {19: "copy", 248: "indirect", 22: "relative", 38: "symbol", 20: "slot", 21: "slot"},
 }
 
 
@@ -88,6 +89,9 @@ class Linker:
         if kind is None:
             what = f"relocation type {number} of {abi.name}"
             raise InputError(f"{self._name}: {what} is not modelled; link it with -static -no-pie")
+        if kind == "copy":
+            self._require_known(table.get_symbol(entry["r_info_sym"]).name)
+            return
         place = entry["r_offset"] + self._base
         addend = entry["r_addend"] if entry.is_RELA() else self._word(place)
         if kind == "indirect":
@@ -96,6 +100,12 @@ class Linker:
         symbol = None if not entry["r_info_sym"] or not hasattr(table, "get_symbol") else entry["r_info_sym"]
         value = self._base if kind == "relative" or symbol is None else self._value(table.get_symbol(symbol))
         self._put(place, value if kind == "slot" else addend + value)
+
+    def _require_known(self, variable: str) -> None:
+        """Raise InputError if the initial value of a variable of a shared library is not known."""
+        if variable not in LIBRARY_VARIABLES:
+            raise InputError(f"{self._name}: it uses the variable {variable!r} of a shared library, which is not read; "
+                             "link it with -static")  # fmt: skip
 
     def chosen(self, resolver: int) -> int:
         """Return the address that stands for the function of which a resolver chooses the code."""

@@ -203,6 +203,9 @@ class ThreadMemory(Runner):
         if not self._image.is_writable(address, width) and not (
             self._layout.is_stack(address) or self._layout.is_heap(address)
         ):
+            if name := self._image.external_at(address):
+                where = f"{name!r}, which {self._image.name} does not define; define it, or link with -static"
+                raise GuestFault("undefined", address, f"an access to {where}")
             if self._image.constant(address, 1) is not None:
                 raise GuestFault("permission", address, f"an access to read-only memory at {address:#x}")
             near = " (a null pointer)" if address < 0x1000 else ""

@@ -45,6 +45,14 @@ def test_locks_hold_under_the_ideal_scheme_and_break_without_atomicity(target):
         check(target, lock, "none")
 
 
+@pytest.mark.parametrize(("target", "lock", "executions"), [
+    ("aarch64", "clh", 72), ("arm", "ticket", 96), ("ppc64le", "clh", 96), ("lse", "mcs", 136),
+])  # fmt: skip
+def test_a_lock_that_is_written_only_when_it_is_free_holds_under_the_rfc(target, lock, executions):
+    found = searched(locks(target, lock), "aie-rfc")
+    assert (found.verdict, found.executions) == (expected(target, lock, "aie-rfc"), executions)
+
+
 def test_a_scheme_that_mixes_amo_and_lr_sc_needs_its_option():
     check("riscv64", "mcs", "aie-rfc")
     assert searched(locks("riscv64", "mcs"), "aie-rfc:checked_store_revokes=true").verdict is Verdict.HOLDS

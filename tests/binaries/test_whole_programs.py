@@ -8,7 +8,7 @@ from elf_guests import ELF, searched
 from simaie import Machine, UsageError, Verdict, explore
 from simaie.binary import BinaryProgram, binary_program
 from simaie.cli import main
-from simaie.errors import UnknownNameError
+from simaie.errors import InputError, UnknownNameError
 
 JUDGES = ("progress", "guest-fault")
 
@@ -33,6 +33,21 @@ def test_its_own_lock_breaks_under_the_rfc_and_the_mutex_of_the_library_does_not
 def test_a_wrong_number_of_arguments_is_the_programs_own_affair():
     [finding] = searched(whole("x86_64", "2"), "native", checkers=JUDGES).failures[0].findings
     assert "exits with status 2, at whole.c:" in finding.message
+
+
+@pytest.mark.parametrize("target", ["x86_64", "aarch64", "arm"])
+def test_an_executable_has_copies_of_the_streams_of_a_shared_library(target):
+    program = binary_program(ELF / f"copies.{target}.elf", main=[])
+    assert searched(program, "native", checkers=JUDGES).verdict is Verdict.HOLDS
+
+
+def test_another_variable_of_a_library_is_named():
+    with pytest.raises(InputError, match=r"the variable 'optind' of a shared library.* -static"):
+        binary_program(ELF / "copies.unknown.elf", main=[])
+    program = binary_program(ELF / "copies.unknown.so", main=[])
+    [finding] = searched(program, "native", checkers=JUDGES).failures[0].findings
+    assert "'optind', which copies.unknown.so does not define" in finding.message
+    assert "copies.c:" in finding.message
 
 
 def test_threads_and_main_exclude_each_other_and_one_is_needed():
