@@ -7,8 +7,8 @@
   repeats them, and both must do the same;
 - each failing execution again, if it is kept: what is shown and saved is the reference engine's;
 - searches by undo that cannot go on, from the start;
-- everything if the memo is switched off (`SIMAIE_MEMO=0` in the environment), for the trio driver and the determinism
-  check, and after the memo was given up.
+- everything if the memo is switched off (`SIMAIE_MEMO=0`), for the trio driver and the determinism check, and after the
+  memo was given up.
 
 **The search by undo** (`simaie.engine.memo.undone`) runs searches whose scheduler has one (`Scheduler.by_undo`),
 without devices and on a sequentially consistent host; on a host with total store order only searches up to commutation.
@@ -264,8 +264,8 @@ class Engines:
         memo, before, walks = self._memo, self._before, self._walks
         if memo is None or before is None or not before.is_known:  # the memo still learns much
             return False
-        may_end_early = self._program.devices or self._machine.limits.tries is None
-        return memo.is_quick and not may_end_early and (walks is None or not walks.over)
+        is_plain = not self._program.devices and self._machine.limits.tries is not None
+        return memo.is_quick and is_plain and (walks is None or not walks.over)
 
     def walk(self, index: int, most: int, needed: Needed) -> Walked:
         """Run the next executions of a uniform random scheduler without an engine, and return their figures.
