@@ -22,11 +22,16 @@ class NodeStateReader(StateReader):
         """Return the state now; None if a vCPU could not be read."""
         live = []
         for actor in self._cast.live:
-            guest = actor.node.guest  # type: ignore[attr-defined]  # they are MemoActors
+            guest = actor.node.guest
             if guest < 0:
                 return None
             live.append((actor.name, guest))
         return self._with_memory(tuple(live))
 
     def _performed(self, step: Any) -> tuple[Op, Any]:
-        return (step.parent.op, step.came) if type(step) is Node else (step.op, step.value)  # type: ignore[union-attr]
+        if type(step) is not Node:
+            return step.op, step.value
+        before = step.parent
+        assert before is not None
+        assert before.op is not None
+        return before.op, step.came

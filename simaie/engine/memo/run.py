@@ -52,8 +52,9 @@ class _GoesOn(Again):
 
     def choose_value(self, offer: Offer, arity: int) -> int:
         """Return the value that the choice had, or has."""
-        asked = super() if offer.step < len(self._events) else self._scheduler
-        return asked.choose_value(offer, arity)
+        if offer.step < len(self._events):
+            return super().choose_value(offer, arity)
+        return self._scheduler.choose_value(offer, arity)
 
     def finish(self, trace: Trace) -> None:
         """Tell the scheduler of the whole execution."""
