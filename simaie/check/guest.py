@@ -18,7 +18,7 @@ def guest_fault(trace: Trace) -> Iterable[Finding]:
 
 
 def final_check(trace: Trace) -> Iterable[Finding]:
-    """Find a final state that the program's final check rejected."""
+    """Find a final state that the program refuses."""
     if trace.accepted is not False:
         return ()
     why = f": {trace.refusal}" if trace.refusal else ""

@@ -23,7 +23,7 @@ def use_after_free(trace: Trace) -> Iterable[Finding]:
 
 
 def double_free(trace: Trace) -> Iterable[Finding]:
-    """Find each block that is freed a second time, and each address that is freed and that `malloc` did not return."""
+    """Find second frees of a block, and frees of addresses that `malloc` did not return."""
     return list(_wrong(trace)) if _frees(trace) else ()
 
 

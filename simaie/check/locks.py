@@ -26,7 +26,7 @@ def lock_leak(trace: Trace) -> Iterable[Finding]:
 
 
 def locks_per_vcpu(trace: Trace) -> Iterable[Finding]:
-    """Find second mutexes taken by a vCPU that already holds one, under a scheme that promises one at a time."""
+    """Find mutexes taken while another is held, under a scheme that promises one at a time."""
     return _second_locks(trace) if Promise.ONE_LOCK in trace.promises and _LOCK in trace.kinds else ()
 
 
