@@ -45,25 +45,33 @@ class LassoFinder:
         self, record: Record, read: Callable[[], GlobalState | None], choose: Callable[[Offer], Candidate | None]
     ) -> None:
         self._record, self._read, self._choose = record, read, choose
-        #: By step, who could take it, and who did; a local choice is a step without an offer.
-        self._taken: dict[int, tuple[Sequence[Candidate], Candidate | None]] = {}
+        #: By actor, the last step that it could take, and the last that it took.
+        self._able: dict[Candidate, int] = {}
+        self._moved: dict[Candidate, int] = {}
+        self._offered = -1  # the last step that was a choice between actors
+        self._local = -1  # the last step that was a local choice
         self._before: dict[Any, list[tuple[GlobalState, list[int]]]] = {}  # the states by key, with their steps
 
     def choose(self, offer: Offer) -> Candidate | None:
         """Return the choice, or None if a fair cycle has closed."""
         step = offer.step
+        if self._offered != step - 1:
+            self._local = step - 1
+        self._offered = step
         state = self._read()
         if state is not None:
             earlier = self._earlier(state)
-            self._record.cycle = self._fair_start(earlier, step)
+            self._record.cycle = self._fair_start(earlier)
             if self._record.cycle is not None:
                 return None
             if len(earlier) == _MOST_VISITS:
                 del earlier[1]  # a cycle from the first visit is the fairest
             earlier.append(step)
-        candidates = offer.candidates
+        for candidate in offer.candidates:
+            self._able[candidate] = step
         chosen = self._choose(offer)
-        self._taken[step] = candidates, chosen
+        if chosen is not None:
+            self._moved[chosen] = step
         return chosen
 
     def _earlier(self, state: GlobalState) -> list[int]:
@@ -75,22 +83,20 @@ class LassoFinder:
         alike.append((state, []))
         return alike[-1][1]
 
-    def _fair_start(self, starts: Sequence[int], end: int) -> int | None:
-        """Return the last of `starts` from which the steps up to `end` are a fair cycle; None if there is none.
+    def _fair_start(self, starts: Sequence[int]) -> int | None:
+        """Return the last of `starts` from which the steps up to now are a fair cycle; None if there is none.
 
         They make no local choice, and each actor that can step there does so.
         """
-        able: set[Candidate] = set()
-        moving: set[Candidate | None] = set()
-        first = end
+        moved = self._moved
+        # Of each actor that could step later than it did: the first start is behind `last`, the last is `able`.
+        unfair = [(moved.get(actor, -1), able) for actor, able in self._able.items() if moved.get(actor, -1) < able]
         for start in reversed(starts):
-            for step in range(first - 1, start - 1, -1):
-                taken = self._taken.get(step)
-                if taken is None:
-                    return None
-                able.update(taken[0])
-                moving.add(taken[1])
-            first = start
-            if able <= moving:
+            if start <= self._local:
+                return None
+            for last, able in unfair:
+                if last < start <= able:
+                    break
+            else:
                 return start
         return None
