@@ -74,7 +74,7 @@ async def release(thread: Any, block: int) -> None:
 
 
 async def _note(thread: Any, start: int) -> None:
-    """Take note of a `free` of what is no place of the heap, by a step that accesses nothing."""
+    """Record a `free` of an address outside the heap, as a step that accesses nothing."""
     body = Op(Kind.CHOICE, value=1, note=f"no block at {start:#x}")
     await thread.cpu._access(FREE, AccessKind.OTHER, 0, 0, body, 1, start)
 

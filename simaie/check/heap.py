@@ -1,4 +1,4 @@
-"""Mistakes with the blocks of a guest's heap: accesses after `free`, and what is not to be freed.
+"""Mistakes with the blocks of a guest's heap: accesses after `free`, and wrong calls of `free`.
 
 Compiled programs allocate by an instruction called ``malloc``, which stores the header of the block, and free by
 instructions called ``free``: the first changes the header, the others fill the block (see `simaie.guest.heap`). From

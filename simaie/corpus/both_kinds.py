@@ -68,7 +68,7 @@ def _interrupted(dialect: Dialect) -> Case:
 
 
 def _with_atomics(dialect: Dialect) -> Iterator[Case]:
-    """Additions, or if there are none exchanges; those that see whether they came first as well."""
+    """Yield the cases of additions, or else of exchanges, and of instructions that see whether they came first."""
     changes = [kind for kind in (ADDITION, EXCHANGE) if kind.mnemonic(dialect)]
     claims = [kind for kind in (COMPARE, TEST) if kind.mnemonic(dialect)]
     for kind in (*changes[:1], *claims):

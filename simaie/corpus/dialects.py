@@ -68,7 +68,7 @@ class Dialect(NamedTuple):
         return ins(self.swap, address, value, into=into, **options)
 
     def change(self, address: int, value: int) -> Ins:
-        """Return an atomic instruction that changes 0 to `value`: an addition, or an exchange if there is none."""
+        """Return an atomic instruction that changes 0 to `value`: an addition, or else an exchange."""
         return ins(self.add, address, value) if self.add else self.exchange(address, value, into="old")
 
     def count_success(self) -> list[Ins]:

@@ -97,7 +97,7 @@ class Execution:
         self._choose = LassoFinder(self._record, self._state_reader().read, self.scheduler.choose).choose
 
     def _state_reader(self) -> StateReader:
-        """Return what reads the global states, from the first on."""
+        """Return the reader of global states; it must be there from the first step on."""
         return StateReader(self.events, self._cast, self._waiting, self.memory)
 
     # -- what the drivers call ----------------------------------------------------------------

@@ -84,13 +84,12 @@ class LassoFinder:
         return alike[-1][1]
 
     def _fair_start(self, starts: Sequence[int]) -> int | None:
-        """Return the last of `starts` from which the steps up to now are a fair cycle; None if there is none.
+        """Return the last of `starts` at which a fair cycle begins that ends now; None if no fair cycle does.
 
-        They make no local choice, and each actor that can step there does so.
+        A cycle is fair if it makes no local choice, and each actor that can step in it does so.
         """
-        moved = self._moved
-        # Of each actor that could step later than it did: the first start is behind `last`, the last is `able`.
-        unfair = [(moved.get(actor, -1), able) for actor, able in self._able.items() if moved.get(actor, -1) < able]
+        # An actor that could step at `able`, and last did so at `last`, is treated unfairly if a cycle begins between.
+        unfair = [(last, able) for actor, able in self._able.items() if (last := self._moved.get(actor, -1)) < able]
         for start in reversed(starts):
             if start <= self._local:
                 return None
