@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 # What running simaie needs, and what developing it needs.
 RUNTIME := $(VENV)/.runtime
 READY := $(VENV)/.ready
@@ -21,13 +22,13 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(RUNTIME)
 	$(BIN)/simaie audit
 
-test: $(RUNTIME)
+test: $(BIN)/python
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target oldest $(READY) lint types layers
 	$(BIN)/python -m pytest -n 2 --cov --cov-fail-under=92 $(COVERED)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(SEARCHES)
 
 # It makes environments of its own, while what development needs is installed.
-oldest: $(RUNTIME)
+oldest: $(BIN)/python
 	$(BIN)/python .ci/oldest
 
 lint: $(READY)
@@ -45,22 +46,22 @@ wheel: $(READY)
 	SIMAIE_COMPILE=1 $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 benchmark: $(READY)
-	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[benchmark,jupyter]'
+	-$(INSTALL) '.[benchmark,jupyter]'
 	$(BIN)/python -m pytest -m benchmark tests/benchmarks tests/browser -s
 
 soak: $(READY)
 	$(BIN)/python -m pytest -n 2 -m soak tests
 
 mutation: $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutation]'
+	$(INSTALL) '.[mutation]'
 	$(BIN)/python -m pytest -m mutation tests/mutation -s
 
 notebooks: $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebook,jupyter,binary]'
+	$(INSTALL) '.[notebook,jupyter,binary]'
 	$(BIN)/jupyter lab notebooks
 
 docs: $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	$(INSTALL) '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "build/site/index.html"
 
@@ -71,13 +72,16 @@ pictures: $(RUNTIME)
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage*
 
-$(RUNTIME): pyproject.toml
-	@echo "setting up $(VENV) with the run-time dependencies"
+$(BIN)/python:
+	@echo "setting up $(VENV)"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+
+$(RUNTIME): pyproject.toml | $(BIN)/python
+	$(INSTALL) .
 	touch $@
 
-$(READY): pyproject.toml $(RUNTIME)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev,notebook]'
-	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser,jupyter,docs]'
+# All at once, for pip looks up and builds again what it is asked a second time. What cannot be had everywhere is left out
+# where it can't be: its tests are skipped, and say so.
+$(READY): pyproject.toml | $(BIN)/python
+	$(INSTALL) '.[test,dev,notebook,browser,jupyter,docs]' || $(INSTALL) '.[test,dev,notebook]'
 	touch $@
