@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable
 # What running simaie needs, and what developing it needs.
 RUNTIME := $(VENV)/.runtime
 READY := $(VENV)/.ready
@@ -13,6 +13,9 @@ READY := $(VENV)/.ready
 SEARCHES := tests/notebooks tests/packaging tests/exhaustive tests/docs tests/quality tests/browser tests/kept \
 	tests/golden tests/prose
 COVERED := $(filter-out $(SEARCHES) tests/benchmarks,$(patsubst %/,%,$(wildcard tests/*/)))
+
+# Three workers keep two cores busy: one of them often waits for a process, a browser or a clock.
+PYTEST := $(BIN)/python -m pytest -n 3
 
 # Without compiled files, each of the hundreds of processes that tests start compiles all modules again: a second each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -24,8 +27,15 @@ demo: $(RUNTIME)
 
 test: $(BIN)/python
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target oldest $(READY) lint types layers
-	$(BIN)/python -m pytest -n 2 --cov --cov-fail-under=92 $(COVERED)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(SEARCHES)
+	$(PYTEST) --cov --cov-report= $(COVERED)
+	$(MAKE) --no-print-directory --jobs=2 coverage searches
+
+.PHONY: coverage searches
+coverage:
+	$(BIN)/python -m coverage report --fail-under=92
+
+searches:
+	$(PYTEST) --dist loadfile --no-loadscope-reorder $(SEARCHES)
 
 # It makes environments of its own, while what development needs is installed.
 oldest: $(BIN)/python
