@@ -28,14 +28,16 @@ import msgspec
 from simaie.arguments import require_at_least_one, require_instance
 from simaie.check.progress import progress
 from simaie.engine.memo.states import StateGraph
+from simaie.engine.verified import is_trusted
 from simaie.engine.watchdog import Watchdog
 from simaie.exploration.fair_cycles import Counts, cycle_through, fair_components
+from simaie.exploration.guided import PrefixThen
 from simaie.finding import Verdict
 from simaie.guest.program import Program
 from simaie.machine import Machine
 from simaie.plugins import Spec
 from simaie.replaying.failure import Failure
-from simaie.replaying.repeating import Decided
+from simaie.replaying.repeating import Decided, without_end
 from simaie.replaying.run import PROGRAM, run
 
 __all__ = ["STATES", "ProgressProof", "prove_progress"]
@@ -45,6 +47,9 @@ STATES = 50_000
 
 #: The number of rounds in which the reference engine comes back to a state, also if a place is first written on it.
 _ROUNDS = 3
+
+#: The number of executions that the reference engine verifies: of those that end, or one if none does.
+_VERIFIED = 4
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ def prove_progress(program: Program, machine: Machine | None = None, *, states: 
 
     Raises:
         UsageError: The host is not sequentially consistent, or an argument is wrong.
-        GuestSpinError: A guest ran for too long without an operation.
+        SimaieError: The guest or the scheme raised, or ran for too long without an operation; the class says which.
     """
     require_instance("program", program, Program, PROGRAM)
     require_at_least_one("states", states)
@@ -106,6 +111,7 @@ def prove_progress(program: Program, machine: Machine | None = None, *, states: 
     with Watchdog(machine.limits.spin_seconds) as watchdog:
         watchdog.watch(graph)
         graph.explore()
+    _verify(graph, program, machine)
     visited = len(graph.successors)
     found = _worst(graph, program, machine)
     if found is not None and found.findings:
@@ -125,6 +131,19 @@ def _without_waits(machine: Machine) -> Machine:
     made = copy.copy(machine)
     made.limits = msgspec.structs.replace(machine.limits, tries=None)
     return made
+
+
+def _verify(graph: StateGraph, program: Program, machine: Machine) -> None:
+    """Run some of the executions, which the reference engine verifies; it raises what is wrong with the user's code.
+
+    The memo does not see all of that, such as an operation that is not awaited.
+    """
+    ends = [state for state, able in enumerate(graph.enabled) if not able] or [*range(len(graph.enabled))][-1:]
+    chosen = [] if is_trusted(program, machine) else ends[:_VERIFIED]
+    paths = [*map(graph.path_to, chosen), *([] if graph.failed is None else [graph.failed])]
+    for path in paths:
+        decided = PrefixThen([graph.names[actor] for actor in path])
+        run(program, without_end(machine, len(path) + 1), decided, verify=True)
 
 
 def _proved(program: Program) -> str:

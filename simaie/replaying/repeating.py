@@ -19,7 +19,7 @@ from simaie.trace import Trace
 if TYPE_CHECKING:
     from simaie.replaying.failure import Failure
 
-__all__ = ["Decided", "repeat"]
+__all__ = ["Decided", "repeat", "without_end"]
 
 
 def repeat(failure: Failure, times: int) -> Trace:
@@ -35,11 +35,11 @@ def repeat(failure: Failure, times: int) -> Trace:
         raise UsageError(f"only a lasso can be repeated, not an execution with the ending {trace.ending}")
     decisions = [event.value if event.op.kind is Kind.CHOICE else event.actor for event in trace.events]
     decisions = [*decisions[:cycle], *decisions[cycle:] * times]
-    machine = _without_end(failure.machine, len(decisions) + 1)
+    machine = without_end(failure.machine, len(decisions) + 1)
     return run(failure.program, machine, Decided(decisions), driver=failure.driver)
 
 
-def _without_end(machine: Machine, steps: int) -> Machine:
+def without_end(machine: Machine, steps: int) -> Machine:
     """Return `machine` with executions of at most `steps` steps in which no vCPU waits, and no cycle is an end."""
     made = copy.copy(machine)
     made.limits = msgspec.structs.replace(machine.limits, steps=steps, tries=steps)
