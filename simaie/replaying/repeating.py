@@ -14,7 +14,7 @@ from simaie.machine import Machine
 from simaie.op import Kind
 from simaie.protocols import Candidate, Offer, Scheduler
 from simaie.replaying.run import run
-from simaie.trace import Trace
+from simaie.trace import Ending, Trace
 
 if TYPE_CHECKING:
     from simaie.replaying.failure import Failure
@@ -24,6 +24,8 @@ __all__ = ["Decided", "repeat", "without_end"]
 
 def repeat(failure: Failure, times: int) -> Trace:
     """Return the trace of the stem and `times` rounds of the cycle of `failure`, which is a lasso.
+
+    The trace is a lasso too, and its cycle is the last round.
 
     Raises:
         UsageError: `times` is not positive, or the execution is no lasso.
@@ -36,7 +38,9 @@ def repeat(failure: Failure, times: int) -> Trace:
     decisions = [event.value if event.op.kind is Kind.CHOICE else event.actor for event in trace.events]
     decisions = [*decisions[:cycle], *decisions[cycle:] * times]
     machine = without_end(failure.machine, len(decisions) + 1)
-    return run(failure.program, machine, Decided(decisions), driver=failure.driver)
+    repeated = run(failure.program, machine, Decided(decisions), driver=failure.driver)
+    repeated.ending, repeated.cycle = Ending.LASSO, len(repeated) - (len(trace) - cycle)
+    return repeated
 
 
 def without_end(machine: Machine, steps: int) -> Machine:

@@ -252,6 +252,7 @@ def test_a_lasso_is_shrunk_saved_replayed_and_repeated(tmp_path):
     repeated = failure.repeated(5)
     size = len(trace) - trace.cycle
     assert len(repeated) == trace.cycle + 5 * size
+    assert (repeated.ending, repeated.cycle) == (Ending.LASSO, len(repeated) - size)
     rounds = [
         [(event.actor, event.op.kind, event.value) for event in repeated.events[at : at + size]]
         for at in range(trace.cycle, len(repeated), size)
@@ -263,8 +264,10 @@ def test_what_is_no_lasso_cannot_be_repeated():
     failure = lasso_of(made(adds, adds), on(LastLinkWins))
     with pytest.raises(UsageError, match="positive"):
         failure.repeated(0)
+    trace = failure.repeated(1)
+    trace.cycle = None
     with pytest.raises(UsageError, match="only a lasso"):
-        dataclasses.replace(failure, trace=failure.repeated(1)).repeated(1)
+        dataclasses.replace(failure, trace=trace).repeated(1)
 
 
 @pytest.mark.parametrize("driver", ["inline", "trio"])
