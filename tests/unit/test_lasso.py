@@ -294,17 +294,20 @@ def test_who_changes_memory_is_known_from_the_cycle_alone():
 
 
 def test_the_table_marks_where_the_cycle_begins_and_ends():
+    from simaie.show.arrows import conflict_arrows
     from simaie.show.trace_table import RowKind, trace_table
 
     failure = lasso_of(made(adds, adds), on(LastLinkWins))
     rows = trace_table(failure.trace, failure.findings).rows
-    marks = [number for number, row in enumerate(rows) if row.kind is RowKind.BLOCK]
-    assert len(marks) == 2
+    marks = [number for number, row in enumerate(rows) if row.kind in (RowKind.CYCLE_BEGIN, RowKind.CYCLE_END)]
+    assert [rows[number].kind for number in marks] == [RowKind.CYCLE_BEGIN, RowKind.CYCLE_END]
     assert marks[1] == len(rows) - 1
     following = next(row for row in rows[marks[0] :] if row.step is not None)
     assert following.step == failure.trace.cycle
     for text in (failure.to_html(), failure.to_svg(), str(failure)):
         assert "the cycle begins" in text
+    conflicts = conflict_arrows(failure.trace, failure.findings)
+    assert failure.to_svg().count('class="sim-arrow"') == len(conflicts) + 1  # the last one leads back
 
 
 # -- the command line --------------------------------------------------------------------------------
