@@ -154,14 +154,15 @@ def _proved(program: Program) -> str:
 
 
 def _worst(graph: StateGraph, program: Program, machine: Machine) -> Failure | None:
-    """Return the first execution that the reference engine confirms to break progress, else the first one, or None."""
-    first = None
+    """Return the first execution that violates progress on the reference engine; else one that may, or any, or None."""
+    worst = None
     for suspect in _suspects(graph, program):
         found = _failure(graph, program, machine, suspect)
-        if found.findings:
+        if found.findings and found.verdict is Verdict.VIOLATED:
             return found
-        first = first or found
-    return first
+        if worst is None or (found.findings and not worst.findings):
+            worst = found
+    return worst
 
 
 def _suspects(graph: StateGraph, program: Program) -> Iterator[list[int]]:

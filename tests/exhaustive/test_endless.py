@@ -97,6 +97,16 @@ def test_a_vcpu_that_looks_at_the_wrong_times_starves():
     assert proof.failure.findings[0].vcpus == ("0", "1")
 
 
+def test_a_starvation_is_found_beside_work_without_an_end():
+    """Once vCPU 0 sees a 0, only the work of vCPU 1 is left, which violates nothing."""
+
+    async def takes(cpu):
+        while await cpu.ldr(Y):
+            pass
+
+    assert simaie.prove_progress(made(takes, toggles_for_ever)).verdict == "violated"
+
+
 def test_a_fair_schedule_ends_a_loop_that_an_unfair_one_does_not():
     assert simaie.prove_progress(made(toggles, raises)).verdict == "holds"
     assert simaie.prove_progress(made(toggles)).verdict == "inconclusive"  # work without an end
