@@ -4,12 +4,11 @@ All global states of the program are visited (`simaie.engine.memo.states`). They
 
 - whether there is a state in which no vCPU can step, and some have not ended: a deadlock;
 - whether there is a fair cycle (`simaie.exploration.fair_cycles`). It is a livelock if no vCPU changes RAM on it, and
-  starvation if some vCPU never does. If each vCPU changes RAM on every fair cycle, the program may run for ever, by
-  intention or not, and the verdict is inconclusive.
-
+  starvation if some vCPU never does. If each vCPU changes RAM on every fair cycle, the program may run for ever, on
+  purpose or not, and the verdict is inconclusive;
 - whether there is a fair cycle on which a block of `simaie.Cpu.eventually` stays open, or a thread that is to end by
-  ``Program(eventually=...)`` has not ended. A program that states which threads are to end has others that run for
-  ever by intention: the cycles on which all of the former have ended are not judged then.
+  ``Program(eventually=...)`` has not ended. The other threads of a program that states this may run for ever on
+  purpose: the cycles on which all threads that are to end have ended are not judged then.
 
 If there is neither such a state nor such a cycle, every execution ends under a strongly fair schedule, that is, one in
 which each vCPU that can step again and again does so. A state or cycle that is found becomes an execution, which runs
@@ -89,7 +88,9 @@ class ProgressProof:
 
 
 def prove_progress(program: Program, machine: Machine | None = None, *, states: int = STATES) -> ProgressProof:
-    """Visit all global states of `program`, and find out whether every vCPU ends in every fair execution.
+    """Prove that every vCPU of `program` ends in every fair execution, or find an execution that goes on for ever.
+
+    All global states are visited.
 
     Args:
         program: The program, without devices and local choices. Its loops must not count their rounds.
@@ -117,11 +118,11 @@ def prove_progress(program: Program, machine: Machine | None = None, *, states: 
     if found is not None and found.findings:
         verdict, reason = found.verdict, found.findings[0].message
     elif graph.why_incomplete:
-        verdict, reason = Verdict.INCONCLUSIVE, f"{visited:,} states were visited, but {graph.why_incomplete}"
+        verdict, reason = Verdict.INCONCLUSIVE, f"{_visited(visited)}, but {graph.why_incomplete}"
     elif found is not None:
         verdict, reason = Verdict.INCONCLUSIVE, f"the reference engine does not confirm a cycle: {found.trace.ending}"
     else:
-        verdict, reason = Verdict.HOLDS, f"all {visited:,} states were visited, and {_proved(program)}"
+        verdict, reason = Verdict.HOLDS, f"{_visited(visited, 'all ')}, and {_proved(program)}"
     return ProgressProof(program, machine, verdict, reason, visited, found)
 
 
@@ -144,6 +145,10 @@ def _verify(graph: StateGraph, program: Program, machine: Machine) -> None:
     for path in paths:
         decided = PrefixThen([graph.names[actor] for actor in path])
         run(program, without_end(machine, len(path) + 1), decided, verify=True)
+
+
+def _visited(count: int, every: str = "") -> str:
+    return "one state was visited" if count == 1 else f"{every}{count:,} states were visited"
 
 
 def _proved(program: Program) -> str:
