@@ -4,8 +4,9 @@ Source: RISC-V Instruction Set Manual, volume I, "Eventual Success of Store-Cond
 is constrained if it consists of an LR, an SC of the same address and size, at most 16 instructions in all, and nothing
 in between but instructions of the base set that are no load, store, fence, system instruction or jump backwards. If a
 vCPU is in such a loop, then at some time an SC of any vCPU to the reservation set succeeds, or another vCPU or a device
-stores to that set, or the loop is left, or the vCPU traps (also at the end of its time slice). A scheme that lets none of these happen breaks the rule,
-also if other vCPUs get on meanwhile. Of a loop that is not constrained nothing is promised.
+stores to that set, or the loop is left, or the vCPU traps (also at the end of its time slice). A scheme that lets none
+of these happen breaks the rule, also if other vCPUs make progress meanwhile. Of a loop that is not constrained nothing
+is promised.
 
 Judged are lassos. A block of the size of the largest reservation set stands for the set, so that a scheme is not blamed
 if another vCPU stores near. Deviation: a trace has no instructions that access registers only, so the number 16 is not

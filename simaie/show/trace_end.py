@@ -39,7 +39,8 @@ def ending_lines(trace: Trace) -> list[Text]:
 def ending_fields(trace: Trace) -> list[tuple[str, str]]:
     """Return how `trace` ended as pairs of a label and its value.
 
-    They are the ending, what each vCPU waits for or does next, and the outcome. Guest threads that share a vCPU follow, and what took effect out of the order of the program.
+    They are the ending, what each vCPU waits for or does next, and the outcome. Guest threads that share a vCPU follow,
+    and what took effect out of the order of the program.
     """
     owners = _owners(trace)
     fields = [("ending", _ENDINGS[trace.ending])]

@@ -128,7 +128,7 @@ def _stride(table: TraceTable, room: int | None) -> int | None:
     return stride if stride >= NARROWEST_LANE and longest[0] <= room else None
 
 
-#: What stands before the text of a row, by its kind; a space before all others.
+#: The characters in front of the text of a row, by its kind; for all others a space.
 _BEFORE = {
     **dict.fromkeys((RowKind.OPERATION, RowKind.DRAIN, RowKind.WALK), "   "),
     RowKind.CYCLE_BEGIN: " ,-> ",
