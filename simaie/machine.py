@@ -255,8 +255,8 @@ class Machine:
         """Raise UsageError if no execution on this machine can end at a lasso, because its states cannot be read."""
         if self._memory_class is not ScMemory:
             raise UsageError(
-                f"executions can end at lassos on the host 'sc' only, not on {self.host!r}: use host='sc', and with "
-                "another host limit the tries, as in Limits(tries=1)"
+                f"executions can end at lassos on the host 'sc' only, not on {self.host!r}: use the host 'sc', or "
+                "limit the tries, as in Limits(tries=1) or --tries 1"
             )
 
     def require_fits(self, program: Program) -> None:

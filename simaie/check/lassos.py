@@ -1,10 +1,10 @@
-"""Lassos: executions whose last steps can be repeated for ever, and the vCPUs that never get on by them.
+"""Lassos: executions whose last steps can be repeated for ever, and the vCPUs that make no progress meanwhile.
 
-The engine ends such an execution where a fair cycle of the global state closes (`simaie.engine.lasso`). A vCPU gets on
-if it changes RAM on the cycle. All others, also those that wait all the time, never do:
+The engine ends such an execution where a fair cycle of the global state closes (`simaie.engine.lasso`). A vCPU makes
+progress if it changes RAM on the cycle. All others make none, also those that wait all the time:
 
 - ``livelock``: no vCPU changes RAM on the cycle;
-- ``starvation``: some vCPUs do, and others never get on.
+- ``starvation``: some vCPUs do, and others make no progress.
 
 If every vCPU changes RAM, a trace does not tell a server, which is to run for ever, from vCPUs that undo what they have
 tried. The finding is then an inconclusive livelock.
@@ -27,16 +27,18 @@ def endless(trace: Trace) -> Finding:
     moving = sorted({event.actor for event in trace.events[start:]})
     changers = changing(trace)
     stuck = sorted(actor for actor in {*moving, *trace.waiting} - changers if not is_device(actor))
-    steps = f"step {start}" if end - start == 1 else f"the steps {start} to {end - 1}"
-    can = f"vCPU {_listed(moving)} can repeat {steps} for ever, under a fair schedule"
+    steps = f"step {start}" if end - start == 1 else f"steps {start} to {end - 1}"
+    can = f"{_listed(moving)} can repeat {steps} for ever under a fair schedule"
     if not stuck:
-        why = "each changes memory, which may be work without an end, or a livelock"
+        each = "it" if len(moving) == 1 else "each of them"
+        why = f"{each} changes memory, which may be work without an end, or a livelock"
         verdict, kind = Verdict.INCONCLUSIVE, "livelock"
     elif changers:
-        why = f"vCPU {_listed(stuck)} never gets on, while {_listed(sorted(changers))} changes memory"
+        change = f"while {_listed(sorted(changers))} {'changes' if len(changers) == 1 else 'change'} memory"
+        why = f"{_make_no_progress(stuck, moving)}, {change}"
         verdict, kind = Verdict.VIOLATED, "starvation"
     else:
-        why = f"memory does not change, and vCPU {_listed(stuck)} never gets on"
+        why = f"{_make_no_progress(stuck, moving)}, and memory does not change"
         verdict, kind = Verdict.VIOLATED, "livelock"
     addresses = dict.fromkeys(event.op.address for event in trace.events[start:] if event.op.width)
     vcpus = (*stuck, *sorted(changers)) if stuck else tuple(moving)
@@ -61,5 +63,12 @@ def changing(trace: Trace) -> frozenset[str]:
     return frozenset(found)
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(names)
+def _make_no_progress(stuck: list[str], moving: list[str]) -> str:
+    it, makes = ("it", "makes") if len(stuck) == 1 else ("they", "make")
+    return f"{it if stuck == moving else _listed(stuck)} {makes} no progress"
+
+
+def _listed(actors: list[str]) -> str:
+    """Return ``vCPU 0``, ``vCPU 0 and vCPU 1``, or ``vCPU 0, vCPU 1 and dma0``."""
+    *others, last = [name if is_device(name) else f"vCPU {name}" for name in actors]
+    return f"{', '.join(others)} and {last}" if others else last

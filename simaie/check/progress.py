@@ -45,7 +45,7 @@ class Wait(msgspec.Struct, frozen=True):
 
 
 def progress(trace: Trace) -> Iterable[Finding]:
-    """Find a deadlock, livelock or starvation, and `Cpu.eventually` blocks without an end.
+    """Find a deadlock, a livelock, starvation, and blocks of `Cpu.eventually` that never end.
 
     The vCPUs of a cycle of waits are listed first.
     """

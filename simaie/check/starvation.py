@@ -36,7 +36,7 @@ _CONDITIONAL = AccessKind.STORE_CONDITIONAL
 
 
 def starvation(trace: Trace) -> Iterable[Finding]:
-    """Find starved or looping vCPUs at the end of an execution that the step limit cut short."""
+    """Find vCPUs that starve or loop at the end of an execution that the limit on steps cut short."""
     if trace.ending is not Ending.STEP_LIMIT or len(trace.events) < WINDOW:
         return ()
     tail = _Tail(trace)
@@ -48,7 +48,7 @@ def store_conditional_within(attempts: int) -> Checker:
     require_positive(attempts=attempts)
 
     def checker(trace: Trace) -> Iterable[Finding]:
-        """Find store-conditionals that fail too often."""
+        """Find store-conditionals that fail more than N times in a row: 16, or as in ``:attempts=N``."""
         return _too_often(trace, attempts) if _CONDITIONAL in trace.accesses else ()
 
     checker.__name__ = checker.__qualname__ = "store_conditional_within"
@@ -143,8 +143,8 @@ def _too_often(trace: Trace, attempts: int) -> Iterator[Finding]:
     retries |= {vcpu for vcpu, op in trace.waiting.items() if op.leaves_out_tries}
     for vcpu in sorted(retries):
         message = (
-            f"further failures of vCPU {vcpu}'s store-conditional were left out, so nothing is known of {attempts} in "
-            "a row; raise Limits(tries=...)"
+            f"vCPU {vcpu}'s store-conditionals may fail more often: further tries were left out, so whether more than "
+            f"{attempts} fail in a row is not known; raise Limits(tries=...)"
         )
         yield Finding(KIND, message, vcpus=(vcpu,), verdict=Verdict.INCONCLUSIVE)
 

@@ -4,12 +4,11 @@ All global states of the program are visited (`simaie.engine.memo.states`). They
 
 - whether there is a state in which no vCPU can step, and some have not ended: a deadlock;
 - whether there is a fair cycle (`simaie.exploration.fair_cycles`). It is a livelock if no vCPU changes RAM on it, and
-  starvation if some vCPU never does. If each vCPU changes RAM on every fair cycle, the program may run for ever, by
-  intention or not, and the verdict is inconclusive.
-
+  starvation if some vCPU never does. If each vCPU changes RAM on every fair cycle, the program may run for ever, on
+  purpose or not, and the verdict is inconclusive;
 - whether there is a fair cycle on which a block of `simaie.Cpu.eventually` stays open, or a thread that is to end by
-  ``Program(eventually=...)`` has not ended. A program that states which threads are to end has others that run for
-  ever by intention: the cycles on which all of the former have ended are not judged then.
+  ``Program(eventually=...)`` has not ended. The other threads of a program that states this may run for ever on
+  purpose: the cycles on which all threads that are to end have ended are not judged then.
 
 If there is neither such a state nor such a cycle, every execution ends under a strongly fair schedule, that is, one in
 which each vCPU that can step again and again does so. A state or cycle that is found becomes an execution, which runs
@@ -28,14 +27,16 @@ import msgspec
 from simaie.arguments import require_at_least_one, require_instance
 from simaie.check.progress import progress
 from simaie.engine.memo.states import StateGraph
+from simaie.engine.verified import is_trusted
 from simaie.engine.watchdog import Watchdog
 from simaie.exploration.fair_cycles import Counts, cycle_through, fair_components
+from simaie.exploration.guided import PrefixThen
 from simaie.finding import Verdict
 from simaie.guest.program import Program
 from simaie.machine import Machine
 from simaie.plugins import Spec
 from simaie.replaying.failure import Failure
-from simaie.replaying.repeating import Decided
+from simaie.replaying.repeating import Decided, without_end
 from simaie.replaying.run import PROGRAM, run
 
 __all__ = ["STATES", "ProgressProof", "prove_progress"]
@@ -45,6 +46,9 @@ STATES = 50_000
 
 #: The number of rounds in which the reference engine comes back to a state, also if a place is first written on it.
 _ROUNDS = 3
+
+#: The number of executions that the reference engine verifies: of those that end, or one if none does.
+_VERIFIED = 4
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,9 @@ class ProgressProof:
 
 
 def prove_progress(program: Program, machine: Machine | None = None, *, states: int = STATES) -> ProgressProof:
-    """Visit all global states of `program`, and find out whether every vCPU ends in every fair execution.
+    """Prove that every vCPU of `program` ends in every fair execution, or find an execution that goes on for ever.
+
+    All global states are visited.
 
     Args:
         program: The program, without devices and local choices. Its loops must not count their rounds.
@@ -97,7 +103,7 @@ def prove_progress(program: Program, machine: Machine | None = None, *, states: 
 
     Raises:
         UsageError: The host is not sequentially consistent, or an argument is wrong.
-        GuestSpinError: A guest ran for too long without an operation.
+        SimaieError: The guest or the scheme raised, or ran for too long without an operation; the class says which.
     """
     require_instance("program", program, Program, PROGRAM)
     require_at_least_one("states", states)
@@ -106,16 +112,17 @@ def prove_progress(program: Program, machine: Machine | None = None, *, states: 
     with Watchdog(machine.limits.spin_seconds) as watchdog:
         watchdog.watch(graph)
         graph.explore()
+    _verify(graph, program, machine)
     visited = len(graph.successors)
     found = _worst(graph, program, machine)
     if found is not None and found.findings:
         verdict, reason = found.verdict, found.findings[0].message
     elif graph.why_incomplete:
-        verdict, reason = Verdict.INCONCLUSIVE, f"{visited:,} states were visited, but {graph.why_incomplete}"
+        verdict, reason = Verdict.INCONCLUSIVE, f"{_visited(visited)}, but {graph.why_incomplete}"
     elif found is not None:
         verdict, reason = Verdict.INCONCLUSIVE, f"the reference engine does not confirm a cycle: {found.trace.ending}"
     else:
-        verdict, reason = Verdict.HOLDS, f"all {visited:,} states were visited, and {_proved(program)}"
+        verdict, reason = Verdict.HOLDS, f"{_visited(visited, 'all ')}, and {_proved(program)}"
     return ProgressProof(program, machine, verdict, reason, visited, found)
 
 
@@ -127,6 +134,23 @@ def _without_waits(machine: Machine) -> Machine:
     return made
 
 
+def _verify(graph: StateGraph, program: Program, machine: Machine) -> None:
+    """Run some of the executions, which the reference engine verifies; it raises what is wrong with the user's code.
+
+    The memo does not see all of that, such as an operation that is not awaited.
+    """
+    ends = [state for state, able in enumerate(graph.enabled) if not able] or [*range(len(graph.enabled))][-1:]
+    chosen = [] if is_trusted(program, machine) else ends[:_VERIFIED]
+    paths = [*map(graph.path_to, chosen), *([] if graph.failed is None else [graph.failed])]
+    for path in paths:
+        decided = PrefixThen([graph.names[actor] for actor in path])
+        run(program, without_end(machine, len(path) + 1), decided, verify=True)
+
+
+def _visited(count: int, every: str = "") -> str:
+    return "one state was visited" if count == 1 else f"{every}{count:,} states were visited"
+
+
 def _proved(program: Program) -> str:
     """Return what holds in words if no suspect was found."""
     if not program.eventually:
@@ -135,14 +159,15 @@ def _proved(program: Program) -> str:
 
 
 def _worst(graph: StateGraph, program: Program, machine: Machine) -> Failure | None:
-    """Return the first execution that the reference engine confirms to break progress, else the first one, or None."""
-    first = None
+    """Return the first execution that violates progress on the reference engine; else one that may, or any, or None."""
+    worst = None
     for suspect in _suspects(graph, program):
         found = _failure(graph, program, machine, suspect)
-        if found.findings:
+        if found.findings and found.verdict is Verdict.VIOLATED:
             return found
-        first = first or found
-    return first
+        if worst is None or (found.findings and not worst.findings):
+            worst = found
+    return worst
 
 
 def _suspects(graph: StateGraph, program: Program) -> Iterator[list[int]]:

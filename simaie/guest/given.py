@@ -82,7 +82,8 @@ def owed_by(program: str, eventually: Any, threads: int) -> dict[str, str]:
     for vcpu, name in given.items():
         if vcpu not in names:
             raise UsageError(
-                f"eventually of program {program!r} names the vCPU {vcpu!r}; its threads run on {', '.join(names)}"
+                f"eventually of program {program!r} names the vCPU {vcpu!r}; its threads run on "
+                f"{', '.join(map(repr, names))}"
             )
         require_text(f"the name in eventually of program {program!r} for vCPU {vcpu}", name)
     return {vcpu: given[vcpu] for vcpu in names if vcpu in given}

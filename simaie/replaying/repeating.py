@@ -14,16 +14,18 @@ from simaie.machine import Machine
 from simaie.op import Kind
 from simaie.protocols import Candidate, Offer, Scheduler
 from simaie.replaying.run import run
-from simaie.trace import Trace
+from simaie.trace import Ending, Trace
 
 if TYPE_CHECKING:
     from simaie.replaying.failure import Failure
 
-__all__ = ["Decided", "repeat"]
+__all__ = ["Decided", "repeat", "without_end"]
 
 
 def repeat(failure: Failure, times: int) -> Trace:
     """Return the trace of the stem and `times` rounds of the cycle of `failure`, which is a lasso.
+
+    The trace is a lasso too, and its cycle is the last round.
 
     Raises:
         UsageError: `times` is not positive, or the execution is no lasso.
@@ -35,11 +37,13 @@ def repeat(failure: Failure, times: int) -> Trace:
         raise UsageError(f"only a lasso can be repeated, not an execution with the ending {trace.ending}")
     decisions = [event.value if event.op.kind is Kind.CHOICE else event.actor for event in trace.events]
     decisions = [*decisions[:cycle], *decisions[cycle:] * times]
-    machine = _without_end(failure.machine, len(decisions) + 1)
-    return run(failure.program, machine, Decided(decisions), driver=failure.driver)
+    machine = without_end(failure.machine, len(decisions) + 1)
+    repeated = run(failure.program, machine, Decided(decisions), driver=failure.driver)
+    repeated.ending, repeated.cycle = Ending.LASSO, len(repeated) - (len(trace) - cycle)
+    return repeated
 
 
-def _without_end(machine: Machine, steps: int) -> Machine:
+def without_end(machine: Machine, steps: int) -> Machine:
     """Return `machine` with executions of at most `steps` steps in which no vCPU waits, and no cycle is an end."""
     made = copy.copy(machine)
     made.limits = msgspec.structs.replace(machine.limits, steps=steps, tries=steps)

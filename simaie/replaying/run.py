@@ -68,11 +68,12 @@ def run(
     seed: int = 0,
     index: int = 0,
     driver: Driver = "inline",
+    verify: bool = False,
 ) -> Trace:
-    """Run one execution to its end, under the watchdog."""
+    """Run one execution to its end, under the watchdog; `verify` as in `make_execution`."""
     require_one_of("driver", driver, DRIVERS)
     with Watchdog(machine.limits.spin_seconds) as watchdog:
-        execution = make_execution(program, machine, scheduler, seed=seed, index=index, verify=False)
+        execution = make_execution(program, machine, scheduler, seed=seed, index=index, verify=verify)
         watchdog.watch(execution)
         if driver == "inline":
             return run_inline(execution)

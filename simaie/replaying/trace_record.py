@@ -366,6 +366,9 @@ class _Reader:
         record = self._record
         if record.cycle is not None and not 0 <= record.cycle < len(record.events):
             raise ValueError(f"the recorded cycle begins at step {record.cycle} of {len(record.events)}")
+        if (record.cycle is None) is (record.ending is Ending.LASSO):
+            what = "no cycle" if record.cycle is None else "a cycle"
+            raise ValueError(f"the recorded execution has {what}, but its ending is {record.ending}")
         return Trace(
             program=program,
             events=[self._event(each) for each in record.events],

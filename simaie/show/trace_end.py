@@ -1,4 +1,4 @@
-"""The end of an execution in words: which vCPUs wait, the outcome, and the findings."""
+"""The end of an execution in words: what each vCPU waits for or does next, the outcome, and the findings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simaie.show.lines import prose
 from simaie.show.reordered import reorderings
 from simaie.show.trace_table import structural_order, title
 from simaie.show.turns import turns
-from simaie.trace import Ending, Trace
+from simaie.trace import STUCK, Ending, Trace
 
 __all__ = ["MOST_FINDINGS", "ending_fields", "ending_lines", "finding_lines", "finding_text"]
 
@@ -32,20 +32,22 @@ _ENDINGS = {
 
 
 def ending_lines(trace: Trace) -> list[Text]:
-    """Return the lines that say how `trace` ended: the ending, the waiting vCPUs, the outcome."""
+    """Return the lines that say how `trace` ended: the ending, what each vCPU waits for or does next, the outcome."""
     return [_field(name, words) for name, words in ending_fields(trace)]
 
 
 def ending_fields(trace: Trace) -> list[tuple[str, str]]:
-    """Return how `trace` ended as pairs of a label and its value: the ending, the waiting vCPUs, the outcome.
+    """Return how `trace` ended as pairs of a label and its value.
 
-    Guest threads that share a vCPU follow, and what took effect out of the order of the program.
+    They are the ending, what each vCPU waits for or does next, and the outcome. Guest threads that share a vCPU follow,
+    and what took effect out of the order of the program.
     """
     owners = _owners(trace)
     fields = [("ending", _ENDINGS[trace.ending])]
+    label = "waiting" if trace.ending in STUCK else "next"
     for actor in sorted(trace.waiting, key=structural_order):
         wanted = format_op(trace.waiting[actor]) + _held(trace, actor, owners)
-        fields.append(("waiting", f"{title(actor)}: {wanted}"))
+        fields.append((label, f"{title(actor)}: {wanted}"))
     if trace.ending is Ending.FINISHED:
         refused = ", which the program's final check refuses" if trace.accepted is False else ""
         fields.append(("outcome", f"{clean(str(trace.outcome))}{refused}"))

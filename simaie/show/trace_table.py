@@ -38,7 +38,9 @@ class RowKind(StrEnum):
     DRAIN = "drain"
     FAULT = "fault"
     FOLD = "fold"
-    BLOCK = "block"  # the beginning or the end of a call, of an atomic block, or of the cycle of a lasso
+    BLOCK = "block"  # the beginning or the end of a call or of an atomic block
+    CYCLE_BEGIN = "cycle-begin"  # where the cycle of a lasso begins
+    CYCLE_END = "cycle-end"  # where it leads back to its beginning
     WALK = "walk"  # the steps of a walk down the radix tree
 
 
@@ -227,7 +229,8 @@ class _Layout:
                 hidden = 0
             yield from map(self._fault, faults.pop(step, ()))
             if step == self._trace.cycle and shown:
-                yield self._cycle(f",-> the cycle begins: from here on, the steps to {len(self._trace) - 1} repeat")
+                words = f"the cycle begins: the steps from here to {len(self._trace) - 1} repeat"
+                yield self._cycle(RowKind.CYCLE_BEGIN, words)
             yield from self._step(step, event, shown)
             hidden += not shown
         if hidden:
@@ -235,7 +238,7 @@ class _Layout:
         for late in faults.values():
             yield from map(self._fault, late)
         if self._trace.cycle is not None:
-            yield self._cycle(f"`-- back to step {self._trace.cycle}, for ever")
+            yield self._cycle(RowKind.CYCLE_END, f"back to step {self._trace.cycle}, for ever")
 
     def _step(self, step: int, event: Event, shown: bool) -> Iterable[Row]:
         if is_drain(event):
@@ -300,11 +303,11 @@ class _Layout:
         elif event.op.kind in RELEASES:
             self._locks[column] -= 1
 
-    def _cycle(self, text: str) -> Row:
+    def _cycle(self, kind: RowKind, text: str) -> Row:
         """Return a row that marks an end of the cycle, in the column of its first step."""
         first = self._trace.events[self._trace.cycle or 0]
         self._headed.clear()
-        return Row(RowKind.BLOCK, text, None, self._column[owner_of(first.actor)], 0, lanes=tuple(self._lanes))
+        return Row(kind, text, None, self._column[owner_of(first.actor)], 0, lanes=tuple(self._lanes))
 
     def _fault(self, fault: Fault) -> Row:
         text = f"{fault.kind}: {clean(fault.message)}"

@@ -128,15 +128,28 @@ def _stride(table: TraceTable, room: int | None) -> int | None:
     return stride if stride >= NARROWEST_LANE and longest[0] <= room else None
 
 
+#: The characters in front of the text of a row, by its kind; for all others a space.
+_BEFORE = {
+    **dict.fromkeys((RowKind.OPERATION, RowKind.DRAIN, RowKind.WALK), "   "),
+    RowKind.CYCLE_BEGIN: " ,-> ",
+    RowKind.CYCLE_END: " `-- ",
+}
+_STYLES = {
+    RowKind.INSTRUCTION: "bold",
+    RowKind.WALK: "italic",
+    **dict.fromkeys((RowKind.BLOCK, RowKind.CYCLE_BEGIN, RowKind.CYCLE_END), "italic dim"),
+}
+
+
 def _body(row: Row) -> str:
     """Return the text of a row as it follows its lane's own mark, indented."""
-    return ("   " if row.kind in (RowKind.OPERATION, RowKind.DRAIN, RowKind.WALK) else " ") + row.text
+    return _BEFORE.get(row.kind, " ") + row.text
 
 
 def _body_style(row: Row) -> str:
     if row.marks or row.kind is RowKind.FAULT:
         return _GUILTY
-    return {RowKind.INSTRUCTION: "bold", RowKind.BLOCK: "italic dim", RowKind.WALK: "italic"}.get(row.kind, "")
+    return _STYLES.get(row.kind, "")
 
 
 class _Gutter:

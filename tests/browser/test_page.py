@@ -343,6 +343,19 @@ def test_conflicting_accesses_are_joined_by_an_arrow(show, deep, width):
             assert row["y"] <= edge <= row["y"] + row["height"]
 
 
+def test_an_arrow_leads_from_the_end_of_a_lasso_to_where_its_cycle_begins(show):
+    async def spins(cpu):
+        while await cpu.load(X):
+            pass
+
+    program = Program("spins", isa="x86", threads=[spins], init={X: 1})
+    page = show(simaie.prove_progress(program).failure.to_html())
+    arrow = page.locator(".arrows .cycle").bounding_box()
+    for text, edge in (("the cycle begins", arrow["y"]), ("back to step", arrow["y"] + arrow["height"])):
+        row = page.locator(".row", has_text=text).bounding_box()
+        assert row["y"] <= edge <= row["y"] + row["height"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_telephone_shows_all_columns_buttons_and_signs(show, deep, scheme):
     page = show(deep.to_html(), viewport={"width": 400, "height": 800}, color_scheme=scheme)

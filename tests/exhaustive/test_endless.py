@@ -8,7 +8,7 @@ import pytest
 import simaie
 from exhaustive import spinlocks as s
 from simaie.engine.memo.states import StateGraph
-from simaie.errors import GuestSpinError, UsageError
+from simaie.errors import GuestError, GuestSpinError, NeverAwaitedInstructionError, UsageError
 from simaie.guest.program import Program
 from simaie.machine import Limits, Machine
 from simaie.trace import Ending
@@ -95,6 +95,16 @@ def test_a_vcpu_that_looks_at_the_wrong_times_starves():
     assert proof.verdict == "violated"
     assert proof.failure.findings[0].kind == "starvation"
     assert proof.failure.findings[0].vcpus == ("0", "1")
+
+
+def test_a_starvation_is_found_beside_work_without_an_end():
+    """Once vCPU 0 sees a 0, only the work of vCPU 1 is left, which violates nothing."""
+
+    async def takes(cpu):
+        while await cpu.ldr(Y):
+            pass
+
+    assert simaie.prove_progress(made(takes, toggles_for_ever)).verdict == "violated"
 
 
 def test_a_fair_schedule_ends_a_loop_that_an_unfair_one_does_not():
@@ -233,6 +243,36 @@ def test_a_guest_that_performs_no_operation_is_stopped():
 
     with pytest.raises(GuestSpinError):
         simaie.prove_progress(made(spins), Machine(limits=Limits(spin_seconds=0.2)))
+
+
+async def raises_late(cpu):
+    await cpu.ldr(X)
+    raise ValueError("wrong")
+
+
+async def forgets_to_await(cpu):
+    cpu.str_(X, 1)
+    await cpu.ldr(X)
+
+
+async def forgets_for_ever(cpu):
+    while True:
+        cpu.ldr(Y)
+        await cpu.ldr(X)
+
+
+@pytest.mark.parametrize(
+    ("thread", "error"),
+    [
+        (raises_late, GuestError),
+        (forgets_to_await, NeverAwaitedInstructionError),
+        (forgets_for_ever, NeverAwaitedInstructionError),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning")
+def test_a_mistake_in_a_guest_is_an_error(thread, error):
+    with pytest.raises(error):
+        simaie.prove_progress(made(thread, adds))
 
 
 # -- the graph has the outcomes of the other searches ----------------------------------------------------

@@ -102,7 +102,7 @@ def test_who_loops_without_end_is_told_by_the_round():
     trace = execute(program, Machine(limits=simaie.Limits(steps=4_000)))
     (finding,) = judge(trace, [CHECKERS["starvation"]])
     assert finding.kind == "livelock"
-    assert "The last round: vCPU 0: load [0x100]/4 = 0" in explain(trace, finding)
+    assert "One round: vCPU 0: load [0x100] = 0 (step " in explain(trace, finding)
 
 
 def test_torn_loads_and_races_are_told_by_their_accesses():

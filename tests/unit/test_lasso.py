@@ -252,6 +252,7 @@ def test_a_lasso_is_shrunk_saved_replayed_and_repeated(tmp_path):
     repeated = failure.repeated(5)
     size = len(trace) - trace.cycle
     assert len(repeated) == trace.cycle + 5 * size
+    assert (repeated.ending, repeated.cycle) == (Ending.LASSO, len(repeated) - size)
     rounds = [
         [(event.actor, event.op.kind, event.value) for event in repeated.events[at : at + size]]
         for at in range(trace.cycle, len(repeated), size)
@@ -263,8 +264,10 @@ def test_what_is_no_lasso_cannot_be_repeated():
     failure = lasso_of(made(adds, adds), on(LastLinkWins))
     with pytest.raises(UsageError, match="positive"):
         failure.repeated(0)
+    trace = failure.repeated(1)
+    trace.cycle = None
     with pytest.raises(UsageError, match="only a lasso"):
-        dataclasses.replace(failure, trace=failure.repeated(1)).repeated(1)
+        dataclasses.replace(failure, trace=trace).repeated(1)
 
 
 @pytest.mark.parametrize("driver", ["inline", "trio"])
@@ -291,17 +294,20 @@ def test_who_changes_memory_is_known_from_the_cycle_alone():
 
 
 def test_the_table_marks_where_the_cycle_begins_and_ends():
+    from simaie.show.arrows import conflict_arrows
     from simaie.show.trace_table import RowKind, trace_table
 
     failure = lasso_of(made(adds, adds), on(LastLinkWins))
     rows = trace_table(failure.trace, failure.findings).rows
-    marks = [number for number, row in enumerate(rows) if row.kind is RowKind.BLOCK]
-    assert len(marks) == 2
+    marks = [number for number, row in enumerate(rows) if row.kind in (RowKind.CYCLE_BEGIN, RowKind.CYCLE_END)]
+    assert [rows[number].kind for number in marks] == [RowKind.CYCLE_BEGIN, RowKind.CYCLE_END]
     assert marks[1] == len(rows) - 1
     following = next(row for row in rows[marks[0] :] if row.step is not None)
     assert following.step == failure.trace.cycle
     for text in (failure.to_html(), failure.to_svg(), str(failure)):
         assert "the cycle begins" in text
+    conflicts = conflict_arrows(failure.trace, failure.findings)
+    assert failure.to_svg().count('class="sim-arrow"') == len(conflicts) + 1  # the last one leads back
 
 
 # -- the command line --------------------------------------------------------------------------------

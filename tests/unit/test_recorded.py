@@ -208,6 +208,19 @@ def test_a_trace_that_was_changed_is_refused(tmp_path):
             recorded(changed(file, change))
 
 
+def test_a_lasso_has_a_cycle_within_its_steps_and_no_other_execution_has_one(tmp_path):
+    async def spins(cpu):
+        while await cpu.load(X):
+            pass
+
+    program = Program("spins", isa="x86", threads=[spins], init={X: 1})
+    file = failed(program, Machine(limits=Limits(tries=None))).save(tmp_path / "a.json")
+    assert recorded(changed(file, lambda trace, document: None)).trace.cycle == 1
+    for change in ({"cycle": -1}, {"cycle": 2}, {"cycle": None}, {"cycle": "0"}, {"ending": "finished"}):
+        with pytest.raises(ReplayError, match="cycle"):
+            recorded(changed(file, lambda trace, document, change=change: trace.update(change)))
+
+
 def test_a_fence_of_orders_that_do_not_exist_is_refused(tmp_path):
     from simaie.replaying.file import read_replay_file
     from simaie.replaying.trace_record import trace_of

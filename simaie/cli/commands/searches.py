@@ -275,8 +275,8 @@ def prove_progress(
 ) -> Status:
     """Visit all global states of a program, and prove that every vCPU ends in every fair execution.
 
-    If the program states which threads are to end, it is proved of these. Otherwise show an execution that is stuck, or
-    that can repeat its last steps for ever. The host is sequentially consistent.
+    If the program states which threads are to end, only these have to. If one of them does not always end, an execution
+    is shown that is stuck, or that can repeat its last steps for ever. The host is sequentially consistent.
     """
     from simaie.cli.machines import MachineOptions
     from simaie.cli.prove_progress import run_prove_progress

@@ -44,6 +44,8 @@ class StateGraph:
             open block of `simaie.Cpu.eventually` or the name of its thread in ``Program(eventually=...)``.
         stuck: The states in which no vCPU can step, and not all have ended.
         why_incomplete: Why there may be other states; empty if all were visited.
+        failed: The actors of the steps of an execution in which the guest, the scheme or the memo failed; None if none
+            did.
     """
 
     def __init__(self, program: Program, machine: Machine, most: int) -> None:
@@ -54,7 +56,9 @@ class StateGraph:
         self.owed: list[frozenset[tuple[int, str]]] = []
         self.stuck: list[int] = []
         self.why_incomplete = "the program has devices" if program.devices else ""
+        self.failed: list[int] | None = None
         self._most = most
+        self._last: tuple[int, list[int]] = 0, []  # a state, and the actor of the step from it that was taken last
         self._to_end = [(int(vcpu), name) for vcpu, name in program.eventually.items()]
         self._numbers: dict[Hashable, int] = {}
         self._memo = Memo(program, machine, SharedState(program))
@@ -87,6 +91,8 @@ class StateGraph:
             self.why_incomplete = self._visit_all() or memo.given_up or memo.shared.changed()
         except (CannotUndo, SimaieError, Differs) as error:
             self.why_incomplete = str(error) or type(error).__name__
+            state, actor = self._last
+            self.failed = [*self.path_to(state), *actor]
         finally:
             memo.close()
 
@@ -110,6 +116,7 @@ class StateGraph:
                 if todo:
                     steps.undo()
                 continue
+            self._last = state, [actor]
             steps.step(actor)
             if memo.given_up or memo.nodes >= memo.most_nodes:
                 return memo.given_up or f"the memo of vCPUs has {memo.nodes:,} nodes"

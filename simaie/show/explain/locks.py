@@ -5,11 +5,14 @@ A lock may be leaked, taken while another is held, duplicated for one granule, o
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from itertools import groupby
+
 from simaie.check.progress import waits
 from simaie.finding import Finding
 from simaie.show.explain.phrases import actor_of, at, instruction_of, listed, said
-from simaie.show.format import clean
-from simaie.trace import STUCK, Trace
+from simaie.show.format import clean, format_instruction, number_of
+from simaie.trace import STUCK, AccessKind, Instruction, Trace
 
 __all__ = [
     "guest_fault",
@@ -92,8 +95,7 @@ _MOST = 6
 def stuck(trace: Trace, finding: Finding) -> str:
     """Explain which vCPU waits for which and since when the holders hold; of a loop, list what is repeated."""
     if trace.ending not in STUCK:
-        steps = "; ".join(said(trace, step) for step in finding.steps[:_MOST])
-        return f"The last round: {steps}." if steps else ""
+        return _one_round(trace, finding.steps)
     sentences = []
     for wait in waits(trace)[:_MOST]:  # the message names both, but not since when the lock is held
         if wait.holders and wait.step is not None:
@@ -106,6 +108,38 @@ def stuck(trace: Trace, finding: Finding) -> str:
     else:
         sentences.append("None of them can ever take a step again.")
     return " ".join(sentences)
+
+
+def _one_round(trace: Trace, steps: Sequence[int]) -> str:
+    """Return what a loop repeats, as guest instructions, and which store-conditionals of its vCPUs no step shows."""
+    inside = [step for step in steps if trace.events[step].instruction is not None]
+    groups = [list(group) for _, group in groupby(inside or steps, lambda step: _instruction_at(trace, step))]
+    more = len(groups) - _MOST
+    rest = f"; and {number_of(more, 'more instruction')}" if more > 0 else ""
+    round_ = f"One round: {'; '.join(_performed(trace, own) for own in groups[:_MOST])}{rest}." if groups else ""
+    return f"{round_}{_failed_silently(trace, {trace.events[step].actor for step in steps})}"
+
+
+def _instruction_at(trace: Trace, step: int) -> Instruction | int:
+    return trace.events[step].instruction or step
+
+
+def _performed(trace: Trace, steps: Sequence[int]) -> str:
+    event = trace.events[steps[0]]
+    if event.instruction is None:
+        return said(trace, steps[0])
+    where = at(*steps) if len(steps) < 3 else f"(steps {steps[0]} to {steps[-1]})"
+    return f"{actor_of(event)}: {format_instruction(event.instruction)} {where}"
+
+
+def _failed_silently(trace: Trace, vcpus: Collection[str]) -> str:
+    failed = [
+        f"vCPU {clean(each.vcpu)}'s {clean(str(each))}"
+        for each in trace.silent
+        if each.vcpu in vcpus and each.access is AccessKind.STORE_CONDITIONAL and not each.result
+    ]
+    names = list(dict.fromkeys(failed))[:_MOST]
+    return f" No step shows the failures of {listed(names)}, which need no operation." if names else ""
 
 
 def guest_fault(trace: Trace, finding: Finding) -> str:

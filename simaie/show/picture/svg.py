@@ -42,7 +42,7 @@ _CLASSES = {
     RowKind.INSTRUCTION: "sim-bold",
     RowKind.SINGLE: "sim-bold",
     RowKind.FAULT: "sim-bold",
-    RowKind.BLOCK: "sim-dim",
+    **dict.fromkeys((RowKind.BLOCK, RowKind.CYCLE_BEGIN, RowKind.CYCLE_END), "sim-dim"),
     RowKind.WALK: "sim-dim",
 }
 
@@ -105,7 +105,7 @@ class _Drawing:
 
     def svg(self) -> str:
         """Return the element."""
-        parts = [*self._head(), *self._signs(), *self._lanes(), *self._rows(), *self._conflicts()]
+        parts = [*self._head(), *self._signs(), *self._lanes(), *self._rows(), *self._conflicts(), *self._cycle()]
         y = self._top + self._tops[-1] + 24
         below = list(self._below())
         for number, line in enumerate(below):
@@ -207,6 +207,21 @@ class _Drawing:
         if source.column < target.column:
             return arrow((start[1], y0), (end[0], y1), self._left[target.column] - 13 + spread)
         return arrow((start[0], y0), (end[1], y1), self._left[source.column] - 13 + spread)
+
+    def _cycle(self) -> Iterator[str]:
+        """Yield the arrow from the end of a lasso back to where its cycle begins, to the right of the steps."""
+        kinds = [row.kind for row in self._table.rows]
+        if RowKind.CYCLE_BEGIN not in kinds:
+            return  # no lasso, or the place is folded
+        boxes = {
+            index: self._box(self._table.rows[index], self._texts[index])[1]
+            for index in range(kinds.index(RowKind.CYCLE_BEGIN), len(kinds))
+            if self._table.rows[index].column is not None
+        }
+        begin, *_, end = boxes
+        y0, y1 = (self._top + self._tops[index] + _LINE / 2 for index in (end, begin))
+        turn = min(max(boxes.values()) + 12, self._width - 5)
+        yield arrow((boxes[end], y0), (boxes[begin], y1), turn)
 
     def _below(self) -> Iterator[list[tuple[float, str, str]]]:
         """Yield the lines under the table, the findings and the ending, as parts: an offset, words, and a class."""

@@ -23,7 +23,7 @@ def text(x: float, y: float, words: str, name: str = "", *, anchor: str = "") ->
 
 
 def arrow(source: tuple[float, float], target: tuple[float, float], turn: float) -> str:
-    """Return an arrow from the point `source` to `target` that runs downward at the x coordinate `turn`."""
+    """Return an arrow from the point `source` to `target` that runs up or down at the x coordinate `turn`."""
     (x0, y0), (x1, y1) = source, target
     head = _HEAD if x1 > turn else -_HEAD
     line = f'<path class="sim-arrow" d="M{x0:.1f} {y0:.1f}H{turn:.1f}V{y1:.1f}H{x1 - head:.1f}"/>'

@@ -5,7 +5,10 @@
 const texts = data.texts, rows = data.rows, changes = data.changes, touched = data.touched;
 const KIND = 0, TEXT = 1, STEP = 2, COLUMN = 3, MARKS = 4, SWITCHED = 5, LANES = 6, EARLY = 7, HEIGHT = 22, LEADING = 17, MARGIN = 12;
 const COLOURS = 7; // as many as page.css has
-const CLASSES = { instruction: "head", operation: "op", single: "head", drain: "drain", fault: "fault", block: "block" };
+const CLASSES = {
+  instruction: "head", operation: "op", single: "head", drain: "drain", fault: "fault", block: "block",
+  "cycle-begin": "block", "cycle-end": "block",
+};
 const last = changes.length - 1;
 
 // -- the state after a step ---------------------------------------------------------------------------------------
