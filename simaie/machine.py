@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -34,7 +34,7 @@ from simaie.protocols import (
 from simaie.schemes.mixed import mixture
 from simaie.schemes.scheme import Scheme
 
-__all__ = ["Facts", "Limits", "Machine"]
+__all__ = ["Facts", "Fairness", "Limits", "Machine"]
 
 SchemeChoice: TypeAlias = (
     str | tuple[str, Mapping[str, Any]] | Spec | Callable[..., Scheme] | Mapping[str, "SchemeChoice"]
@@ -43,6 +43,9 @@ SchemeChoice: TypeAlias = (
 #: The largest limits that are accepted, because every step and every vCPU of an execution is kept in memory.
 MOST_STEPS, MOST_THREADS = 10_000_000, 65_536
 MOST_ADDRESS_BITS = 64
+
+#: What a schedule owes each vCPU; see `Limits`.
+Fairness: TypeAlias = Literal["strong", "weak"]
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -56,18 +59,23 @@ class Limits(msgspec.Struct, frozen=True):
             wait until one of the places that it reads has another value; see `simaie.engine.spin`. None if no vCPU
             waits for that: instead, an execution ends where its last steps can be repeated for ever; see
             `simaie.engine.lasso`.
+        fairness: What a schedule owes each vCPU if steps are repeated for ever: a step if it can take one again and
+            again (``"strong"``), or only if it can take one all the time (``"weak"``). A vCPU that waits for a host
+            mutex that others take again and again gets it only under strong fairness.
     """
 
     steps: int = 20_000
     threads: int = 4_096
     spin_seconds: float = 5.0
     tries: int | None = 1
+    fairness: Fairness = "strong"
 
     def __post_init__(self) -> None:
         require_count(steps=self.steps, threads=self.threads, tries=self.tries)  # None passes
         require_at_most(MOST_STEPS, steps=self.steps)
         require_at_most(MOST_THREADS, threads=self.threads)
         require_positive(spin_seconds=self.spin_seconds)
+        require_one_of("fairness", self.fairness, get_args(Fairness))
 
     def require_threads(self, program: Program) -> None:
         """Raise UsageError if `program` begins with more vCPUs than the limit allows."""
@@ -235,6 +243,8 @@ class Machine:
             parts.append("--lassos")
         elif self.limits.tries != Limits().tries:
             parts += ["--tries", str(self.limits.tries)]
+        if self.limits.fairness != Limits().fairness:
+            parts += ["--fairness", self.limits.fairness]
         return parts
 
     @property

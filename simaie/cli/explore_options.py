@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from simaie.cli.options import DriverName, Endianness, HostWord, complete_programs, completing, known, plug_in
+from simaie.cli.options import DriverName, Endianness, Fairness, HostWord, complete_programs, completing, known, plug_in
 from simaie.cli.output import Format
 from simaie.plugins import CHECKERS, HOSTS, SCHEDULERS, SCHEMES
 
@@ -25,6 +25,7 @@ __all__ = [
     "Everything",
     "Executions",
     "Failures",
+    "FairnessOption",
     "FullSystem",
     "FuzzedScheme",
     "HostName",
@@ -153,6 +154,15 @@ Lassos = Annotated[
         "--lassos",
         help="Run every round of a loop, and end an execution where its last steps can be repeated for ever: a "
         "livelock, or starvation.",
+        rich_help_panel=_MACHINE,
+    ),
+]
+FairnessOption = Annotated[
+    Fairness | None,
+    typer.Option(
+        "--fairness",
+        help="What a schedule owes each vCPU on a cycle: a step if it can take one again and again (strong, the "
+        "default), or only if it can take one all the time (weak).",
         rich_help_panel=_MACHINE,
     ),
 ]

@@ -17,6 +17,7 @@ from simaie.errors import UsageError
 __all__ = [
     "DriverName",
     "Endianness",
+    "Fairness",
     "FormatOption",
     "HostWord",
     "Listed",
@@ -56,6 +57,13 @@ class Endianness(StrEnum):
 
     LITTLE = "little"
     BIG = "big"
+
+
+class Fairness(StrEnum):
+    """What a schedule owes each vCPU; see `simaie.machine.Limits`."""
+
+    STRONG = "strong"
+    WEAK = "weak"
 
 
 class Listed(StrEnum):

@@ -94,7 +94,8 @@ class Execution:
 
     def _look_for_lassos(self) -> None:
         """End the execution where a fair cycle of global states closes."""
-        self._choose = LassoFinder(self._record, self._state_reader().read, self.scheduler.choose).choose
+        weak = self.machine.limits.fairness == "weak"
+        self._choose = LassoFinder(self._record, self._state_reader().read, self.scheduler.choose, weak=weak).choose
 
     def _state_reader(self) -> StateReader:
         """Return the reader of global states; it must be there from the first step on."""

@@ -4,7 +4,8 @@ A *lasso* is a stem, which leads to a global state, and a cycle, which leads fro
 infinite execution that a trace and one number describe (`simaie.trace.Trace.cycle`). With ``Limits(tries=None)`` no
 vCPU is held back in a loop (see `simaie.engine.spin`). Instead, the execution ends where a cycle closes that is fair:
 
-* Each actor that could step somewhere on the cycle does so (strong fairness). Otherwise a fair schedule may end it.
+* Each actor that could step somewhere on the cycle does so (strong fairness), or each that could step everywhere on it
+  (weak fairness). Otherwise a fair schedule may end it.
 * It makes no local choice, such as a spurious failure. Otherwise a fair choice may end it.
 
 Whether an execution ends so depends on its steps alone. A lasso can therefore be replayed and shrunk like any other
@@ -39,15 +40,21 @@ class LassoFinder:
         record: The record of the execution, which receives the beginning of the cycle.
         read: Returns the global state now; None if it cannot be read.
         choose: Chooses the actor to take the next step.
+        weak: Whether an actor that cannot step somewhere on a cycle need not step on it.
     """
 
     def __init__(
-        self, record: Record, read: Callable[[], GlobalState | None], choose: Callable[[Offer], Candidate | None]
+        self,
+        record: Record,
+        read: Callable[[], GlobalState | None],
+        choose: Callable[[Offer], Candidate | None],
+        *,
+        weak: bool,
     ) -> None:
-        self._record, self._read, self._choose = record, read, choose
-        #: By actor, the last step that it could take, and the last that it took.
+        self._record, self._read, self._choose, self._weak = record, read, choose, weak
+        #: By actor, the last step that it could take, and the last that was fair to it: it took it, or need not have.
         self._able: dict[Candidate, int] = {}
-        self._moved: dict[Candidate, int] = {}
+        self._fair: dict[Candidate, int] = {}
         self._offered = -1  # the last step that was a choice between actors
         self._local = -1  # the last step that was a local choice
         self._before: dict[Any, list[tuple[GlobalState, list[int]]]] = {}  # the states by key, with their steps
@@ -69,9 +76,11 @@ class LassoFinder:
             earlier.append(step)
         for candidate in offer.candidates:
             self._able[candidate] = step
+        if self._weak:
+            self._fair.update({actor: step for actor, able in self._able.items() if able < step})
         chosen = self._choose(offer)
         if chosen is not None:
-            self._moved[chosen] = step
+            self._fair[chosen] = step
         return chosen
 
     def _earlier(self, state: GlobalState) -> list[int]:
@@ -84,12 +93,10 @@ class LassoFinder:
         return alike[-1][1]
 
     def _fair_start(self, starts: Sequence[int]) -> int | None:
-        """Return the last of `starts` at which a fair cycle begins that ends now; None if no fair cycle does.
-
-        A cycle is fair if it makes no local choice, and each actor that can step in it does so.
-        """
-        # An actor that could step at `able`, and last did so at `last`, is treated unfairly if a cycle begins between.
-        unfair = [(last, able) for actor, able in self._able.items() if (last := self._moved.get(actor, -1)) < able]
+        """Return the last of `starts` at which a fair cycle begins that ends now; None if no fair cycle does."""
+        # An actor that could step at `able`, after the last step that was fair to it, is treated unfairly if a cycle
+        # begins between.
+        unfair = [(last, able) for actor, able in self._able.items() if (last := self._fair.get(actor, -1)) < able]
         for start in reversed(starts):
             if start <= self._local:
                 return None

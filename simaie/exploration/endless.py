@@ -10,9 +10,10 @@ All global states of the program are visited (`simaie.engine.memo.states`). They
   ``Program(eventually=...)`` has not ended. The other threads of a program that states this may run for ever on
   purpose: the cycles on which all threads that are to end have ended are not judged then.
 
-If there is neither such a state nor such a cycle, every execution ends under a strongly fair schedule, that is, one in
-which each vCPU that can step again and again does so. A state or cycle that is found becomes an execution, which runs
-once more on the reference engine before it is reported.
+If there is neither such a state nor such a cycle, every execution ends under a fair schedule. In such a schedule each
+vCPU steps that can do so again and again (strong fairness), or each that can do so all the time (weak fairness), as
+``Limits(fairness=...)`` says. A state or cycle that is found becomes an execution, which runs once more on the
+reference engine before it is reported.
 """
 
 from __future__ import annotations
@@ -58,9 +59,9 @@ class ProgressProof:
     Attributes:
         program: The program.
         machine: The machine.
-        verdict: ``"holds"`` if every execution under a strongly fair schedule ends, or, if the program states which
-            threads are to end (``Program(eventually=...)``), if these do; ``"violated"`` if `failure` may
-            run for ever, or is stuck; otherwise ``"inconclusive"``.
+        verdict: ``"holds"`` if every execution under a fair schedule ends, or, if the program states which threads are
+            to end (``Program(eventually=...)``), if these do; ``"violated"`` if `failure` may run for ever, or is
+            stuck; otherwise ``"inconclusive"``.
         reason: The reason for the verdict, in words.
         states: The number of global states that were visited.
         failure: An execution that is stuck or ends in a lasso; None if none was found.
@@ -94,8 +95,8 @@ def prove_progress(program: Program, machine: Machine | None = None, *, states: 
 
     Args:
         program: The program, without devices and local choices. Its loops must not count their rounds.
-        machine: The machine, with a sequentially consistent host; None for the defaults of `Machine`. Its limit on
-            tries is ignored.
+        machine: The machine, with a sequentially consistent host; None for the defaults of `Machine`. Its limits say
+            what is fair; that on tries is ignored.
         states: The number of states at most.
 
     Returns:
@@ -122,7 +123,7 @@ def prove_progress(program: Program, machine: Machine | None = None, *, states: 
     elif found is not None:
         verdict, reason = Verdict.INCONCLUSIVE, f"the reference engine does not confirm a cycle: {found.trace.ending}"
     else:
-        verdict, reason = Verdict.HOLDS, f"{_visited(visited, 'all ')}, and {_proved(program)}"
+        verdict, reason = Verdict.HOLDS, f"{_visited(visited, 'all ')}, and {_proved(program, machine)}"
     return ProgressProof(program, machine, verdict, reason, visited, found)
 
 
@@ -151,17 +152,18 @@ def _visited(count: int, every: str = "") -> str:
     return "one state was visited" if count == 1 else f"{every}{count:,} states were visited"
 
 
-def _proved(program: Program) -> str:
+def _proved(program: Program, machine: Machine) -> str:
     """Return what holds in words if no suspect was found."""
+    fair = "weakly fair" if machine.limits.fairness == "weak" else "fair"
     if not program.eventually:
-        return "no fair execution is endless"
-    return f"vCPU {', '.join(sorted(program.eventually))} ends in every fair execution"
+        return f"no {fair} execution is endless"
+    return f"vCPU {', '.join(sorted(program.eventually))} ends in every {fair} execution"
 
 
 def _worst(graph: StateGraph, program: Program, machine: Machine) -> Failure | None:
     """Return the first execution that violates progress on the reference engine; else one that may, or any, or None."""
     worst = None
-    for suspect in _suspects(graph, program):
+    for suspect in _suspects(graph, program, weak=machine.limits.fairness == "weak"):
         found = _failure(graph, program, machine, suspect)
         if found.findings and found.verdict is Verdict.VIOLATED:
             return found
@@ -170,22 +172,22 @@ def _worst(graph: StateGraph, program: Program, machine: Machine) -> Failure | N
     return worst
 
 
-def _suspects(graph: StateGraph, program: Program) -> Iterator[list[int]]:
+def _suspects(graph: StateGraph, program: Program, *, weak: bool) -> Iterator[list[int]]:
     """Yield executions that break progress, each by the actors of its steps, the worst first."""
     yield from map(graph.path_to, graph.stuck[:1])
     for owed in sorted(frozenset().union(*graph.owed)):
-        yield from _cycles(graph, _while_open(graph, owed))
+        yield from _cycles(graph, _while_open(graph, owed), weak=weak)
     if program.eventually:
         return
     actors = sorted({actor for following in graph.successors for actor in following})
     starving = [_without_changes_by(graph, frozenset({actor})) for actor in actors]
     for counts in (_without_changes_by(graph, frozenset(actors)), *starving, _all_steps):
-        yield from _cycles(graph, counts)
+        yield from _cycles(graph, counts, weak=weak)
 
 
-def _cycles(graph: StateGraph, counts: Counts) -> Iterator[list[int]]:
+def _cycles(graph: StateGraph, counts: Counts, *, weak: bool) -> Iterator[list[int]]:
     """Yield, for each set of states that a fair cycle of steps that count visits, an execution that repeats it."""
-    for component in fair_components(graph, counts):
+    for component in fair_components(graph, counts, weak=weak):
         yield [*graph.path_to(component[0]), *cycle_through(graph, component, counts) * _ROUNDS]
 
 

@@ -4,6 +4,9 @@ A cycle may be repeated for ever under strong fairness if each actor that is ena
 on it. Such cycles are looked for by strongly connected components. If a component has an actor that is enabled in some
 of its states, and takes none of its steps, then no fair cycle contains these states: they are left out, and what
 remains is decomposed again (E. Emerson, C.-L. Lei, "Modalities for Model Checking", POPL 1985).
+
+Under weak fairness, only an actor that is enabled in all states of the cycle has to take a step on it. If a component
+has an actor that is enabled in all its states, and takes none of its steps, then the same holds for each part of it.
 """
 
 from __future__ import annotations
@@ -21,12 +24,22 @@ __all__ = ["Counts", "cycle_through", "fair_components"]
 Counts: TypeAlias = Callable[[int, int, int], bool]
 
 
-def fair_components(graph: StateGraph, counts: Counts) -> Iterator[list[int]]:
-    """Yield sets of states in each of which a fair cycle visits all of them by steps that count."""
+def fair_components(graph: StateGraph, counts: Counts, *, weak: bool) -> Iterator[list[int]]:
+    """Yield sets of states in each of which a fair cycle visits all of them by steps that count.
+
+    Args:
+        graph: The states.
+        counts: Which steps count.
+        weak: Whether the cycle need only be weakly fair.
+    """
     pending: list[list[int]] = [list(range(len(graph.successors)))]
     while pending:
         for component in _components(graph, pending.pop(), counts):
             moving = {actor for _, actor, _ in steps_within(graph, component, counts)}
+            if weak:
+                if moving.issuperset(_always_enabled(graph, component)):
+                    yield component
+                continue
             unfair = [state for state in component if not moving.issuperset(graph.enabled[state])]
             if not unfair:
                 yield component
@@ -44,8 +57,16 @@ def steps_within(graph: StateGraph, states: Collection[int], counts: Counts) -> 
                 yield state, actor, following
 
 
+def _always_enabled(graph: StateGraph, component: list[int]) -> set[int]:
+    """Return the actors that are enabled in all states of `component`."""
+    return set(graph.enabled[component[0]]).intersection(*(graph.enabled[state] for state in component))
+
+
 def cycle_through(graph: StateGraph, component: list[int], counts: Counts) -> list[int]:
-    """Return the actors of the steps of a fair cycle in a fair component, which begins at its first state."""
+    """Return the actors of the steps of a fair cycle in a fair component, which begins at its first state.
+
+    Each actor that has steps takes one, and the cycle visits a state in which the others cannot, for each of them.
+    """
     steps: dict[int, list[tuple[int, int]]] = {}
     chosen: dict[int, tuple[int, int]] = {}  # for each actor, one of its steps
     for state, actor, following in steps_within(graph, component, counts):
@@ -55,6 +76,11 @@ def cycle_through(graph: StateGraph, component: list[int], counts: Counts) -> li
     for actor, (state, following) in chosen.items():
         cycle += [*_path(steps, at, state), actor]
         at = following
+    resting = {actor for state in component for actor in graph.enabled[state]}.difference(chosen)
+    for actor in sorted(resting):
+        state = next(state for state in component if actor not in graph.enabled[state])
+        cycle += _path(steps, at, state)
+        at = state
     return [*cycle, *_path(steps, at, component[0])]
 
 

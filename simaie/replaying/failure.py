@@ -360,6 +360,7 @@ def machine_record(machine: Machine, program: Program, base: Path) -> MachineRec
         host_digest=host_digest,
         host_options=dict(host.options),
         tries=machine.limits.tries,
+        fairness=machine.limits.fairness,
         helpers=helper_record(machine, base),
     )
 

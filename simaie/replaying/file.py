@@ -24,6 +24,7 @@ from simaie.errors import ReplayError
 from simaie.finding import Finding
 from simaie.guest.cut import Cut
 from simaie.input_file import read_bounded
+from simaie.machine import Fairness
 from simaie.op import Kind
 from simaie.replaying.binary_record import BinaryRecord
 from simaie.replaying.helper_record import HelperRecord
@@ -88,6 +89,7 @@ class MachineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         host_options: The options of the host memory.
         helpers: The ELF file with the helpers of the scheme, if it has one.
         tries: The limit on fruitless rounds of a loop in a row; None if the execution ends at a lasso instead.
+        fairness: What a schedule owes each vCPU on the cycle of a lasso.
     """
 
     scheme: str
@@ -107,6 +109,7 @@ class MachineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host_digest: str | None = None
     host_options: dict[str, Any] = {}
     tries: int | None = 1
+    fairness: Fairness = "strong"
     helpers: HelperRecord | None = None
 
 

@@ -35,6 +35,7 @@ class MachineOptions:
     steps: int | None = None
     tries: int | None = None
     lassos: bool = False
+    fairness: str | None = None
 
 
 def load_program(target: str, *, trust: bool = False, scenario: Scenario | None = None) -> Program:
@@ -81,8 +82,8 @@ def make_machine(target: str, options: MachineOptions) -> Machine:
         "endian": options.endian,
     }
     steps = options.steps if options.steps is not None or case is None else case.needs.steps
-    limits = Limits(steps=Limits().steps if steps is None else steps, tries=_tries(options))
-    return Machine(spec, limits=limits, **needs | {name: value for name, value in given.items() if value is not None})
+    limits = Limits(tries=_tries(options), **_given(steps=steps, fairness=options.fairness))
+    return Machine(spec, limits=limits, **needs | _given(**given))
 
 
 def host_of(target: str) -> str | None:
@@ -96,6 +97,10 @@ def host_of(target: str) -> str | None:
     needs: Any = getattr(_entry(target), "needs", None)
     host: str | None = None if needs is None else needs.host
     return None if host == corpus.Needs().host else host
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _tries(options: MachineOptions) -> int | None:

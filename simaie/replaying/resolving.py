@@ -70,7 +70,7 @@ def machine_as_recorded(saved: MachineRecord, scheme: Any, host: Any) -> Machine
         host_word=saved.host_word,
         address_bits=saved.address_bits,
         endian=saved.endian,
-        limits=Limits(saved.steps, saved.threads, tries=saved.tries),
+        limits=Limits(saved.steps, saved.threads, tries=saved.tries, fairness=saved.fairness),
     )
 
 

@@ -112,6 +112,24 @@ def test_a_fair_schedule_ends_a_loop_that_an_unfair_one_does_not():
     assert simaie.prove_progress(made(toggles)).verdict == "inconclusive"  # work without an end
 
 
+async def exchanges(cpu):
+    while await cpu.swp(X, 1):
+        pass
+
+
+async def frees(cpu):
+    await cpu.swp(X, 0)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "weakly"), [("native", "holds"), ("cas", "holds"), ("global-lock", "violated"), ("aie-rfc", "violated")]
+)
+def test_a_mutex_of_the_scheme_may_go_to_others_for_ever_under_weak_fairness(scheme, weakly):
+    program = Program("freed", isa="arm", threads=[exchanges, frees], init={X: 1})
+    machines = [Machine(scheme, limits=Limits(fairness=fairness)) for fairness in ("strong", "weak")]
+    assert [simaie.prove_progress(program, machine).verdict for machine in machines] == ["holds", weakly]
+
+
 # -- what a program states -----------------------------------------------------------------------------
 
 

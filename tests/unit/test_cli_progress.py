@@ -21,6 +21,15 @@ async def adds(cpu):
         again = await cpu.strex(0x100, await cpu.ldrex(0x100) + 1)
 
 program = Program("adds", isa="arm", threads=[adds, adds], init={0x100: 0})
+
+async def spins(cpu):
+    while await cpu.swp(0x100, 1):
+        pass
+
+async def frees(cpu):
+    await cpu.swp(0x100, 0)
+
+freed = Program("freed", isa="arm", threads=[spins, frees], init={0x100: 1})
 '''
 
 
@@ -53,6 +62,19 @@ def test_a_lasso_is_status_1_and_its_file_replays(target, capsys, tmp_path):
     assert 0 < trace["cycle"] < len(trace["events"])
     replayed = document(["replay", *found["saved"], "--trust"], capsys, 1)
     assert replayed["trace"]["cycle"] == trace["cycle"]
+
+
+def test_what_is_fair_can_be_chosen_and_is_saved(target, capsys, tmp_path):
+    """Under weak fairness, a vCPU need not get a mutex that it does not wait for all the time."""
+    argv = [target.replace(":program", ":freed"), "--scheme", "global-lock"]
+    assert document(["prove-progress", *argv], capsys, 0)["verdict"] == "holds"
+    weakly = [*argv, "--fairness", "weak", "--save", str(tmp_path / "found")]
+    proved = document(["prove-progress", *weakly], capsys, 1)
+    options = ["--lassos", "--scheduler", "random-walk", "--checker", "progress", "--steps", "100"]
+    explored = document(["explore", *weakly, *options], capsys, 1)
+    for saved in (*proved["saved"], *explored["saved"]):
+        failure = document(["replay", saved, "--trust"], capsys, 1)
+        assert [(each["kind"], each["vcpus"]) for each in failure["findings"]] == [("livelock", ["0", "1"])]
 
 
 def test_a_host_that_cannot_be_chosen_is_refused(target, capsys):

@@ -202,6 +202,38 @@ def test_what_a_fair_schedule_or_choice_ends_is_no_lasso(threads):
     assert (report.verdict, report.statistics.lassos) == ("inconclusive", 0)
 
 
+async def frees(cpu):
+    await cpu.swp(X, 0)
+
+
+#: One vCPU spins by a read-modify-write until the other one frees what both exchange.
+FREED = Program("freed", isa="arm", threads=[takes, frees], init={X: 1, Y: 0})
+WEAK = Limits(tries=None, steps=150, fairness="weak")
+
+
+def test_under_weak_fairness_a_vcpu_need_not_get_a_mutex_that_is_free_again_and_again(tmp_path):
+    """The mutex of the scheme is taken for each exchange, so that the vCPU which frees waits for it now and then."""
+    failure = lasso_of(FREED, Machine("global-lock", limits=WEAK))
+    trace, (finding,) = failure.trace, failure.findings
+    assert (finding.kind, finding.vcpus) == ("livelock", ("0", "1"))
+    assert {event.actor for event in trace.events[trace.cycle :]} == {"0"}
+    again = simaie.replay(failure.save_in(tmp_path), program=FREED)
+    assert (again.trace.digest, again.trace.cycle) == (trace.digest, trace.cycle)
+    assert "--fairness weak" in failure.how_to_reproduce
+    assert explored(FREED, on("global-lock"), 20).statistics.lassos == 0
+
+
+@pytest.mark.parametrize("threads", [(spins, raises_a_flag), (takes, frees)], ids=["load", "exchange"])
+def test_under_weak_fairness_too_a_vcpu_that_can_always_step_does(threads):
+    program = Program("freed", isa="arm", threads=threads, init={X: int(threads[0] is takes), Y: 0})
+    assert explored(program, Machine(limits=WEAK), 12).statistics.lassos == 0
+
+
+def test_what_is_fair_is_one_of_two():
+    with pytest.raises(UsageError, match="fairness"):
+        Limits(fairness="fair")
+
+
 async def toggles(cpu):
     while True:
         await cpu.str_(X, 1)

@@ -32,6 +32,7 @@ from simaie.cli.explore_options import (
     ExampleFile,
     Executions,
     Failures,
+    FairnessOption,
     FullSystem,
     FuzzedScheme,
     HostName,
@@ -97,6 +98,7 @@ def explore(
     steps: Steps = None,
     tries: Tries = None,
     lassos: Lassos = False,
+    fairness: FairnessOption = None,
     scheduler: SchedulerName = None,
     seed: Seed = None,
     index: Index = None,
@@ -129,6 +131,7 @@ def explore(
         steps=steps,
         tries=tries,
         lassos=lassos,
+        fairness=fairness,
     )
     search = Search(
         scheduler=scheduler,
@@ -263,6 +266,7 @@ def prove_progress(
     host_word: Word = None,
     address_bits: AddressBits = None,
     endian: Endian = None,
+    fairness: FairnessOption = None,
     states: Annotated[
         int | None, typer.Option(metavar="N", help="Maximum number of global states. Default: 50,000.")
     ] = None,
@@ -287,6 +291,7 @@ def prove_progress(
         host_word=bits(host_word),
         address_bits=address_bits,
         endian=endian,
+        fairness=fairness,
     )
     scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc)
     return run_prove_progress(target, machine, states, save, output, everything, trust=trust, scenario=scenario)
