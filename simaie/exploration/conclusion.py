@@ -26,7 +26,8 @@ def conclude(exploration: Exploration, *, complete: bool) -> tuple[Verdict, str]
     if exploration.failing:
         return Verdict.VIOLATED, f"{exploration.failing:,} of {count:,} executions failed"
     if complete:
-        return Verdict.HOLDS, f"all {count:,} executions were explored and none failed"
+        all_of = "the only execution was" if count == 1 else f"all {count:,} executions were"
+        return Verdict.HOLDS, f"{all_of} explored and {'did not fail' if count == 1 else 'none failed'}"
     none = "the one execution did not fail" if count == 1 else f"none of {count:,} executions failed"
     return Verdict.INCONCLUSIVE, f"{none}, but {exploration.why_incomplete()}"
 

@@ -149,10 +149,16 @@ def test_wrong_goals_are_refused():
     async def unawaited(cpu):
         cpu.sometimes("x", [])
 
+    async def nameless(cpu):
+        cpu.reachable("")
+
     with pytest.raises(UsageError, match="the condition of the goal 'x'"):
         _explored(_made(unawaited))
-    with pytest.raises(UsageError, match="a goal of program"):
-        _made(goals=[1])
+    for wrong in (1, ""):
+        with pytest.raises(UsageError, match="a goal of program"):
+            _made(goals=[wrong])
+    with pytest.raises(UsageError, match="a goal needs a name"):
+        _explored(_made(nameless))
 
 
 def test_the_report_shows_unmet_goals():

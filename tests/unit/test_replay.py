@@ -306,11 +306,12 @@ def test_an_execution_that_is_as_recorded_does_not_diverge():
     assert (again.diverged, again.trace.digest) == ("", failure.trace.digest)
 
 
-def test_another_scheduler_goes_on_after_the_last_decision():
+@pytest.mark.parametrize("scheduler", ["random-walk", "dfs", "dpor", "pct", "surw", "coverage-guided"])
+def test_another_scheduler_goes_on_after_the_last_decision(scheduler):
     """A third vCPU, which the recording does not have, is chosen by the scheduler that goes on."""
     failure = fail(_adds())
     more = Program("more", isa="x86", threads=[*_adds().threads, _adds().threads[0]], init={X: 0, X + 8: 0})
-    lasts = plugins.resolve(plugins.SCHEDULERS, "random-walk")()
+    lasts = plugins.resolve(plugins.SCHEDULERS, scheduler)()
     again = simaie.replay(failure, program=more, continue_with=lasts)
     recorded = [event.form for event in failure.trace.events]
     assert [event.form for event in again.trace.events if event.actor != "2"] == recorded
