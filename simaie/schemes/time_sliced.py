@@ -238,8 +238,8 @@ class SharedVCpu:
         fields = value if isinstance(value, tuple) else _fields(value)
         if fields is None:
             raise NotModelledError(
-                f"the scheme {cpu._scheme.name!r} keeps {type(value).__name__} {shown(value)} in cpu.local, which guest "
-                "threads of one vCPU cannot hand over; it must keep numbers, texts, cells, and tuples of these"
+                f"the scheme {cpu._scheme.name!r} keeps {type(value).__name__} {shown(value)} in cpu.local, which "
+                "guest threads of one vCPU cannot hand over; it must keep numbers, texts, cells, and tuples of these"
             )
         name = type(value).__name__
         self._classes[name] = type(value)

@@ -316,5 +316,10 @@ def test_another_scheduler_goes_on_after_the_last_decision(scheduler):
     recorded = [event.form for event in failure.trace.events]
     assert [event.form for event in again.trace.events if event.actor != "2"] == recorded
     assert again.diverged == f"step {len(recorded)}: expected the end of the execution, got vCPU 2: load [{X + 8:#x}]/4"
-    with pytest.raises(UsageError, match="continue_with"):
-        simaie.replay(failure, continue_with="random-walk")  # type: ignore[arg-type]  # the mistake under test
+    assert simaie.replay(failure, program=more, continue_with=scheduler).trace.digest == again.trace.digest
+
+
+def test_a_wrong_scheduler_to_go_on_is_reported_before_the_file_is_read(tmp_path):
+    for wrong, message in (("unknown", "unknown scheduler"), (3, "continue_with must be a name")):
+        with pytest.raises(UsageError, match=message):
+            simaie.replay(tmp_path / "none.json", continue_with=wrong)
