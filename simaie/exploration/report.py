@@ -114,7 +114,7 @@ class Report:
 
     @property
     def most_seconds_left(self) -> float | None:
-        """The time if the number of executions is at the upper end of its 95 % interval; None if unknown."""
+        """The time at the upper end of the 95 % interval of the estimate, which can be too low; None if unknown."""
         total, rate = self._all_executions, self.statistics.executions_per_second
         return None if total is None or not rate else (total.high - self.statistics.executions) / rate
 
