@@ -7,6 +7,7 @@ checked only when they turn out to be wrong; see `simaie.engine.misuse`.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -161,14 +162,18 @@ def _in_a_list(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """Return `value` as messages show it: cut after 80 characters; of a huge integer only its size."""
+    """Return `value` as messages show it: without its address in memory and cut after 80 characters.
+
+    Of a huge integer only its size is shown.
+    """
     if isinstance(value, int) and value.bit_length() > _MOST_BITS:
         return f"a number of {value.bit_length()} bits"
     try:
-        text = repr(value)
+        text = _ADDRESS.sub("", repr(value))
     except Exception:  # the user's `__repr__` raised
         text = f"a {type(value).__name__}"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 _LONGEST, _MOST_BITS = 80, 256
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # it differs in each process

@@ -96,6 +96,8 @@ class Facts(msgspec.Struct, frozen=True):
     guest_order: Barrier = Barrier.NONE
     host_order: Barrier = Barrier.FULL
     host_takes_orders: bool = False
+    #: The names of the vCPUs and devices with which the program begins; empty if no program is known.
+    names: tuple[str, ...] = ()
 
 
 class Machine:
@@ -156,7 +158,7 @@ class Machine:
         self._scheme_class = self._find_scheme(scheme)
         custom = getattr(self._scheme_class, "__name__", self.scheme)
         self._whose_options = f"scheme {custom if self.scheme_spec is None else self.scheme}"
-        self._facts: dict[tuple[str, int], Facts] = {}
+        self._facts: dict[tuple[str, int, tuple[str, ...]], Facts] = {}
         self._memory_class: Any = host if self.host_spec is None else require_factory(self._find_host(self.host_spec))
         if self.limits.tries is None:
             self.require_lassos()
@@ -283,14 +285,14 @@ class Machine:
         if scheme is not None and issubclass(scheme, Scheme) and scheme.require_named is Scheme.require_named:
             return
         host = Host()
-        vcpus = map(str, range(len(program.threads)))
-        devices = map(device_name, range(len(program.devices)))
-        made = self.make_scheme(host, PageTable(host, {}), self.facts_of(program))
-        made.require_named((*vcpus, *devices))
+        facts = self.facts_of(program)
+        self.make_scheme(host, PageTable(host, {}), facts).require_named(facts.names)
 
     def facts_of(self, program: Program) -> Facts:
         """Return the facts that a scheme receives when `program` runs."""
-        return self._facts_for(program.isa, self.address_bits or self._bits_of(program))
+        vcpus, devices = range(len(program.threads)), range(len(program.devices))
+        names = (*map(str, vcpus), *map(device_name, devices))
+        return self._facts_for(program.isa, self.address_bits or self._bits_of(program), names)
 
     def recorded_bits(self, program: Program) -> int | None:
         """Return the address width that a replay file of `program` records; None for the usual width."""
@@ -337,13 +339,13 @@ class Machine:
         usual, own = self._usual_bits(program.isa), program.address_bits
         return usual if own is None else min(usual, own)
 
-    def _facts_for(self, isa: str, bits: int) -> Facts:
-        found = self._facts.get((isa, bits))
+    def _facts_for(self, isa: str, bits: int, names: tuple[str, ...] = ()) -> Facts:
+        found = self._facts.get((isa, bits, names))
         if found is None:
             order = isa_class(isa).memory_order
             ordered = takes_orders(self._memory_class)
-            found = Facts(isa, self.full_system, self.host_word, bits, order, self.host_order, ordered)
-            self._facts[isa, bits] = found
+            found = Facts(isa, self.full_system, self.host_word, bits, order, self.host_order, ordered, names)
+            self._facts[isa, bits, names] = found
         return found
 
     def make_memory(self, program: Program) -> HostMemory:

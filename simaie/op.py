@@ -20,6 +20,7 @@ from simaie.barrier import Barrier
 __all__ = [
     "BLOCKING",
     "FIRST_SPECIAL",
+    "SPIN",
     "UNTIL",
     "Cell",
     "Form",
@@ -149,6 +150,9 @@ _DEVICE = "dma"
 #: The name of a predicate without a name: a condition in the code of a guest that waits.
 UNTIL = "until"
 
+#: How the note of an operation begins that holds back a loop.
+SPIN = "spin"
+
 
 class Function(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A named function of one value, which a FETCH, an UPDATE or an AWAIT applies; traces show its name.
@@ -245,6 +249,11 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
     def leaves_out_tries(self) -> bool:
         """Whether it is a wait of a vCPU that could go on, but would only repeat what it has tried."""
         return self.kind is Kind.AWAIT and self.expected is True
+
+    @property
+    def spins(self) -> bool:
+        """Whether it holds back a loop until what the loop reads changes, and is no access of the guest."""
+        return self.kind is Kind.AWAIT and self.note.startswith(SPIN)
 
     @property
     def sleeps(self) -> bool:

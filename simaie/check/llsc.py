@@ -147,7 +147,7 @@ def _without(trace: Trace, attempt: ConditionalStore, why: str, before: list[int
     return Finding(
         KINDS[Level.ARCHITECTURAL],
         f"{_succeeded(trace, attempt)} although {why}",
-        steps=(*before, write),
+        steps=(*(step for step in before if step != write), write),  # a switch is at the beginning of its instruction
         addresses=(trace.events[write].op.address,),
         vcpus=(attempt.instruction.vcpu,),
     )

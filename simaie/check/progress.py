@@ -121,9 +121,7 @@ def _wait(trace: Trace, vcpu: str, op: Op, held: dict[Cell | None, tuple[str, in
         holder = held.get(op.cell)
         return Wait(vcpu, op.location, (holder[0],), holder[1]) if holder else Wait(vcpu, op.location)
     if op.sleeps:
-        futex = None if op.cell is None else op.cell.address
-        where = f"in {op.note}" if futex is None else f"on the futex at {futex:#x}"
-        return Wait(vcpu, f"a wake-up, asleep {where}")
+        return Wait(vcpu, _wake_up(op))
     if op.kind is Kind.AWAIT:
         until = op.function.name if op.function is not None and op.function.name != UNTIL else "another value"
         where = f", in a {op.note}" if op.note else ""
@@ -134,6 +132,15 @@ def _wait(trace: Trace, vcpu: str, op: Op, held: dict[Cell | None, tuple[str, in
     if op.kind is Kind.BEGIN_EXCLUSIVE:
         return Wait(vcpu, "the others to leave their instructions", _inside(trace, vcpu))
     return Wait(vcpu, str(op))
+
+
+def _wake_up(op: Op) -> str:
+    """Return what ends a sleep: a wake-up, or a store to what the vCPU has reserved or watches, or either."""
+    if op.cell is not None and op.cell.address is not None:
+        return f"a wake-up, asleep on the futex at {op.cell.address:#x}"
+    stores = [f"a store to {part.location}" for part in op.places if part.kind is Kind.STORE_CONDITIONAL]
+    wakes = ["a wake-up"] if len(stores) < len(op.places) else []
+    return f"{' or '.join([*wakes, *stores])}, asleep in {op.note}"
 
 
 def _last_write(trace: Trace, op: Op) -> int | None:

@@ -56,14 +56,15 @@ def run_replay(
             print_json(Document.REPLAY.named(failure_document(failure)))
         else:
             view = failure_view(failure, everything=everything, width=width())
-            print_lines([heading(failure), *_divergence(failure), Text(), *view])
+            print_lines([heading(failure), *_divergence(failure, continue_with), Text(), *view])
     return status_of(failure.verdict)
 
 
-def _divergence(failure: Failure) -> list[Text]:
+def _divergence(failure: Failure, continue_with: str | None) -> list[Text]:
     if not failure.diverged:
         return []
     how = "from there on each vCPU ran up to the operations before which the recorded execution switched"
+    how += f"; after the last of them {clean(continue_with)} chose" if continue_with else ""
     return prose(Text(f"differs first at {clean(failure.diverged)}; {how}", "yellow"), prose_width(), indent=2)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from simaie.cli.machines import driver_of, load_program
 from simaie.cli.status import complain
 from simaie.errors import UnnamedCodeError
-from simaie.exploration.scheduler_choice import make_scheduler
 from simaie.replaying.failure import Failure
 from simaie.replaying.file import read_replay_file
 from simaie.replaying.player import replay
@@ -62,7 +61,7 @@ def replayed(
             scheme=scheme,
             host=host,
             trust=trust,
-            continue_with=None if continue_with is None else make_scheduler(continue_with)[0],
+            continue_with=continue_with,
         )
     except UnnamedCodeError as error:
         if target is not None or not or_recorded:

@@ -8,6 +8,8 @@ Two guest instructions *meet* if they access the same byte of RAM from different
 no write comes in between. A store-conditional counts as a write, also if it fails. Which pairs could meet is known from
 the bytes that they accessed. A pair that did not meet in one of the two orders was not tried.
 
+The wait that holds back a loop is no access of the guest, and calls that no scheme emulates are no steps.
+
 Both are the same for executions that differ only in the order of independent steps. They have names and no addresses,
 so that a loop adds nothing in later rounds.
 """
@@ -32,6 +34,10 @@ _FOUND = {
 }  # fmt: skip
 _SWAP, _STORES, _IS = ("not swapped", "swapped"), ("not stored", "stored"), ("no", "yes")
 _OTHER = {a: b for one, two in (_SWAP, _STORES, _IS, *_FOUND.values()) for a, b in ((one, two), (two, one))}
+#: Calls of a vCPU that no scheme emulates.
+_OF_NO_SCHEME = frozenset({
+    "choose", "futex-leave", "futex-sleep", "futex-wait", "futex-wake", "park", "send-interrupt", "unpark",
+})  # fmt: skip
 #: The number of different accesses from which it is known which instructions could meet. One more is kept, which says
 #: that there were more: which ones come first depends on how the executions are split among processes.
 MOST_ACCESSES = 20_000
@@ -85,10 +91,11 @@ class Meetings:
         latest: dict[int, list[_Access]] = {}  # by byte, the last write and the reads since
         for event in events:
             instruction, op = event.instruction, event.op
-            if instruction is None:
+            if instruction is None or op.spins:
                 continue
             name = instruction.mnemonic
-            self._steps.add(SchemeStep(name, _operation(op), _outcome(op, event.value)))
+            if name not in _OF_NO_SCHEME:
+                self._steps.add(SchemeStep(name, _operation(op), _outcome(op, event.value)))
             attempts = op.kind is Kind.STORE_CONDITIONAL
             if not (event.reads_ram or event.writes_ram or attempts):
                 continue

@@ -62,7 +62,7 @@ from typing import Any, NamedTuple
 from simaie.engine.actor import Actor
 from simaie.engine.snapshot import Snapshot, loop_position, snapshot, where
 from simaie.engine.tries import Try, place_of, same, try_of, verb_of, was_disturbed, was_noticed, wrote_news
-from simaie.op import Cell, Function, Kind, Op, Role, show
+from simaie.op import SPIN, Cell, Function, Kind, Op, Role, show
 from simaie.trace import Event
 
 __all__ = ["Wait", "await_change", "ends_looking", "granted", "looks_again"]
@@ -254,7 +254,7 @@ def _wait_for_change(actor: Actor, events: Sequence[Event], start: int) -> Wait 
     if tried is None:
         return None
     place = where(actor.coroutine)
-    return Wait(_await(tried, f"spin at {place}" if place else "spin"), tried)
+    return Wait(_await(tried, f"{SPIN} at {place}" if place else SPIN), tried)
 
 
 def _await(tried: Try, note: str) -> Op:

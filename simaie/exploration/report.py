@@ -12,6 +12,7 @@ import msgspec
 
 from simaie import plugins
 from simaie.decision import Schedule
+from simaie.exploration.estimates import Interval
 from simaie.exploration.goals import Goal
 from simaie.exploration.signatures import FailureGroup, strongest_of
 from simaie.exploration.statistics import Statistics
@@ -101,18 +102,30 @@ class Report:
 
     @property
     def executions_left(self) -> float | None:
-        """The estimated number of executions that an unfinished ``dpor`` still needs at most; None if unknown."""
-        figures = self.statistics
-        if figures.coverage is None or self.scheduler != "dpor" or self.complete or self.failing:
-            return None
-        totals = [size.total for size in figures.coverage.sizes if size.counts == "traces" and size.total is not None]
-        return next((all_.value - figures.executions for all_ in totals if all_.value > figures.executions), None)
+        """The estimated number of executions that an unfinished ``dpor`` still needs; None if unknown."""
+        total = self._all_executions
+        return None if total is None else total.value - self.statistics.executions
 
     @property
     def seconds_left(self) -> float | None:
         """The estimated time for `executions_left` at the rate so far, in seconds; None if unknown."""
         left, rate = self.executions_left, self.statistics.executions_per_second
         return None if left is None or not rate else left / rate
+
+    @property
+    def most_seconds_left(self) -> float | None:
+        """The time at the upper end of the 95 % interval of the estimate, which can be too low; None if unknown."""
+        total, rate = self._all_executions, self.statistics.executions_per_second
+        return None if total is None or not rate else (total.high - self.statistics.executions) / rate
+
+    @property
+    def _all_executions(self) -> Interval | None:
+        """The estimated number of executions of an unfinished ``dpor``; None if unknown, or if more have run."""
+        figures = self.statistics
+        if figures.coverage is None or self.scheduler != "dpor" or self.complete or self.failing:
+            return None
+        totals = [size.total for size in figures.coverage.sizes if size.counts == "traces" and size.total is not None]
+        return next((total for total in totals if total.value > figures.executions), None)
 
     @property
     def strongest(self) -> Failure | None:

@@ -9,6 +9,7 @@ from simaie import plugins
 from simaie.errors import UsageError
 from simaie.plugins import Spec
 from simaie.protocols import Scheduler
+from simaie.replaying.schedulers import scheduler_of
 
 __all__ = ["SchedulerChoice", "make_scheduler"]
 
@@ -24,10 +25,4 @@ def make_scheduler(choice: SchedulerChoice) -> tuple[Scheduler, Spec | None]:
             raise UsageError(f"scheduler {choice.__name__} lacks the method {missing[0]!r}; write it")
         return plugins.construct(f"scheduler {choice.__name__}", choice), plugins.spec_for(plugins.SCHEDULERS, choice)
     spec = Spec.of(choice, "scheduler", "a simaie.Scheduler or a class of it")
-    found = plugins.resolve(plugins.SCHEDULERS, spec.name)
-    if isinstance(found, type) and not issubclass(found, Scheduler):
-        raise UsageError(f"scheduler {spec}: {found.__name__} does not derive from simaie.Scheduler")
-    made = plugins.construct(f"scheduler {spec}", found, **spec.options)
-    if not isinstance(made, Scheduler):
-        raise UsageError(f"a scheduler must derive from simaie.Scheduler; {spec.name!r} returned {made!r}")
-    return made, spec
+    return scheduler_of(spec), spec

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, TypeAlias
 
-from simaie.errors import NotModelledError
+from simaie.errors import NotModelledError, UsageError
 from simaie.host.wakeups import Wakeups
 from simaie.op import Function, Kind, Op
 from simaie.protocols import require_one_of
@@ -71,6 +71,7 @@ async def _interrupted(cpu: Any, mnemonic: str, *, arrives: bool) -> None:
 def send_interrupt(cpu: Any, name: str) -> _Nothing:
     """Make an interrupt pending on the vCPU called `name`."""
     _require_modelled(cpu, "send-interrupt")
+    _require_there(cpu, "interrupt", name)
     return _quiet(cpu, "send-interrupt", _flags(cpu, _INTERRUPT.format(name)).send(name))
 
 
@@ -106,6 +107,7 @@ def park(cpu: Any, *, spurious: bool) -> _Nothing:
 def unpark(cpu: Any, name: str) -> _Nothing:
     """Perform `Cpu.unpark` on a vCPU."""
     _require_modelled(cpu, "unpark")
+    _require_there(cpu, "unpark", name)
     return _quiet(cpu, "unpark", _flags(cpu, _TOKEN.format(name)).send(name))
 
 
@@ -170,6 +172,13 @@ def _require_modelled(cpu: Any, mnemonic: str) -> None:
             f"{mnemonic} that sleeps or wakes up others is not modelled on a host of execution graphs such as armv8; "
             "use the host sc, tso or pso, or the scheme's option events=hint"
         )
+
+
+def _require_there(cpu: Any, verb: str, name: str) -> None:
+    """Raise UsageError if no vCPU of the program can have this name; a child's begins with that of its ancestor."""
+    names: tuple[str, ...] = cpu._machine.names
+    if name.partition(".")[0] not in names:
+        raise UsageError(f"there is no vCPU {name!r} to {verb}; the program has {', '.join(names)}")
 
 
 def _flags(cpu: Any, name: str) -> Wakeups:

@@ -33,6 +33,8 @@ def noted(goals: Mapping[str, bool], name: str, condition: Any) -> Mapping[str, 
         UsageError: The name is no text, or the condition is neither a bool nor an integer.
     """
     require_text("the name of a goal", name)
+    if not name:
+        raise UsageError("a goal needs a name, by which the report can say that it never happened")
     condition = plain(condition)  # the record is no branch of the guest
     if not isinstance(condition, int):
         raise UsageError(f"the condition of the goal {name!r} must be a bool or an integer, not {condition!r}")

@@ -104,7 +104,8 @@ class Program:
         self.checkers = tuple(require_iterable(f"checkers of program {name!r}", checkers, "names or functions"))
         self._declared_goals = tuple(require_iterable(f"goals of program {name!r}", goals, "names"))
         for goal in self._declared_goals:
-            require_text(f"a goal of program {name!r}", goal)
+            if not require_text(f"a goal of program {name!r}", goal):
+                raise UsageError(f"a goal of program {name!r} has no name; a report could not say which one it is")
         self.eventually = owed_by(name, eventually, len(self.threads))
         self.defined_in = _caller_file()
         #: Whether code that it names, such as a checker ``FILE.py:NAME``, may be imported: not if a text names it.

@@ -29,6 +29,7 @@ from simaie.replaying.recording import Comparing, Recording
 from simaie.replaying.relative import FollowThen, difference, follower_of
 from simaie.replaying.resolving import cut_as_recorded, machine_in, program_in
 from simaie.replaying.run import MACHINE, PROGRAM, Driver, run
+from simaie.replaying.schedulers import scheduler_of
 from simaie.replaying.target import find_target, recorded_path
 from simaie.trace import Trace
 
@@ -45,7 +46,7 @@ def replay(
     scheme: SchemeChoice | None = None,
     host: str | Callable[..., HostMemory] | None = None,
     mode: Mode = "strict",
-    continue_with: Scheduler | None = None,
+    continue_with: Scheduler | str | None = None,
     driver: Driver | None = None,
     checkers: Sequence[CheckerChoice] | None = None,
     trust: bool = False,
@@ -67,8 +68,8 @@ def replay(
         mode: ``"strict"`` raises DivergenceError at the first step that differs; ``"best-effort"`` follows the
             decisions as far as they apply. If the execution differs, it follows them by the operations of each vCPU, so
             that an access that was inserted or removed moves no other switch (see `simaie.replaying.relative`).
-        continue_with: The scheduler that chooses after the last decision that applies; it implies best effort. By
-            default the running actor goes on.
+        continue_with: The scheduler that chooses after the last decision that applies, or its name with options, such
+            as ``"pct:depth=3"``; it implies best effort. By default the running actor goes on.
         driver: As for `simaie.explore`; by default the recorded one.
         checkers: As for `simaie.explore`; by default the recorded ones.
         trust: Whether to import the Python files that the replay file names by relative paths, if they are unchanged.
@@ -86,6 +87,7 @@ def replay(
     _require(source, program, machine)
     if checkers is not None:
         judges(checkers)  # a wrong checker is reported before any file is read
+    then = _continuing(continue_with)
     if machine is not None and (scheme is not None or host is not None):
         raise UsageError("pass a machine, or a scheme and a host for the recorded machine, but not both")
     require_one_of("mode", mode, ("strict", "best-effort"))
@@ -99,8 +101,6 @@ def replay(
     with _naming(source):
         chosen = named or program_in(record, base, trust=trust)
     judging = _judging(source, record, base, named, checkers, trust)
-    if continue_with is not None and not isinstance(continue_with, Scheduler):
-        raise UsageError(f"continue_with must be a simaie.Scheduler, not {continue_with!r}")
     with _naming(source):
         result = machine
         if result is None:
@@ -111,7 +111,7 @@ def replay(
     bounded = result if machine is not None else _bounded(result, record)
     play = partial(run, chosen, bounded, seed=info.seed, index=info.index, driver=driver)
     try:
-        trace, diverged = _played(play, record, mode, continue_with)
+        trace, diverged = _played(play, record, mode, then)
     except DivergenceError as error:
         if chosen.name != record.program.name:
             error.add_note(f"the file records the program {record.program.name!r}, and {chosen.name!r} was run")
@@ -146,6 +146,13 @@ def _require(source: object, program: object, machine: object) -> None:
         require_instance("program", program, Program, f"{PROGRAM} or its name, such as FILE.py:NAME")
     if machine is not None:
         require_instance("machine", machine, Machine, MACHINE)
+
+
+def _continuing(choice: Scheduler | str | None) -> Scheduler | None:
+    """Return the scheduler that goes on; UsageError if there is none as `choice` says."""
+    if choice is None or isinstance(choice, Scheduler):
+        return choice
+    return scheduler_of(Spec.of(choice, "continue_with", "a simaie.Scheduler"))
 
 
 def _scheduler(record: ReplayFile, base: Path) -> Spec:

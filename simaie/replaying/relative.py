@@ -46,8 +46,7 @@ class FollowThen(Scheduler):
         return self._then.choose_value(offer, arity) if self._inner.is_over else value
 
     def finish(self, trace: Trace) -> None:
-        """Pass the trace on."""
-        self._then.finish(trace)
+        """Do nothing: `then` has not chosen the whole execution, and there is no next one for which it would learn."""
 
 
 def follower_of(record: ReplayFile) -> FollowSegments | None:

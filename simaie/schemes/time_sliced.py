@@ -30,7 +30,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from simaie.aie.entry import Entry
-from simaie.arguments import require_at_most, require_bool, require_positive
+from simaie.arguments import require_at_most, require_bool, require_positive, shown
 from simaie.errors import NotModelledError, UsageError
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
@@ -238,8 +238,8 @@ class SharedVCpu:
         fields = value if isinstance(value, tuple) else _fields(value)
         if fields is None:
             raise NotModelledError(
-                f"the scheme {cpu._scheme.name!r} keeps {type(value).__name__} {value!r} in cpu.local, which guest "
-                "threads of one vCPU cannot hand over; it must keep numbers, texts, cells, and tuples of these"
+                f"the scheme {cpu._scheme.name!r} keeps {type(value).__name__} {shown(value)} in cpu.local, which "
+                "guest threads of one vCPU cannot hand over; it must keep numbers, texts, cells, and tuples of these"
             )
         name = type(value).__name__
         self._classes[name] = type(value)

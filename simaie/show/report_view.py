@@ -96,8 +96,9 @@ def _figures(report: Report, timed: bool) -> Iterator[Text]:
     if figures.coverage is not None:
         yield _dim("; ".join(_covered(figures.coverage)))
         yield from _never(figures.coverage)
-    if timed and (left := report.seconds_left) is not None:
-        yield _dim(f"at this rate about {rough(left)} s are left")
+    left, most = report.seconds_left, report.most_seconds_left
+    if timed and left is not None and most is not None:
+        yield _dim(f"at this rate about {rough(left)} s are left ({rough(most)} s at the upper end of the estimate)")
     if figures.failure_rate is not None and report.failing:
         yield _dim(f"an execution fails with probability {_interval(figures.failure_rate)}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -11,7 +12,8 @@ from exhaustive.searches import explored, search
 from simaie_schedulers.dfs import DepthFirst
 
 from simaie import Machine, Program, Verdict, explore, prove_progress, replay
-from simaie.errors import NotModelledError
+from simaie.errors import NotModelledError, UsageError
+from simaie.op import device_name
 from simaie.trace import Ending
 
 X, DATA = 0x1000, 0x1040
@@ -246,6 +248,23 @@ def test_a_lost_event_names_who_sleeps_for_ever():
     assert "asleep in wfe" in finding.message
 
 
+@pytest.mark.parametrize(
+    ("isa", "sleeps", "message"),
+    [
+        ("riscv", lambda cpu: cpu.wrs_nto(), rf"a store to \[{X:#x}\]/4, asleep in wrs.nto"),
+        ("x86", lambda cpu: cpu.umwait(), rf"a store to \[{X & ~63:#x}\]/64, asleep in umwait"),
+        ("aarch64", lambda cpu: cpu.wfe(), rf"a wake-up or a store to \[{X:#x}\]/4, asleep in wfe"),
+    ],
+)
+def test_a_sleep_for_ever_names_the_bytes_to_which_nobody_stores(isa, sleeps, message):
+    async def waits(cpu: Any) -> None:
+        await (cpu.umonitor(X) if isa == "x86" else cpu.lr(X) if isa == "riscv" else cpu.ldxr(X))
+        await sleeps(cpu)
+
+    [finding] = found([waits], isa=isa).failures[0].findings
+    assert re.fullmatch(f"vCPU 0 waits for {message}", finding.message)
+
+
 def test_an_event_is_only_a_hint_unless_the_scheme_sleeps():
     assert found([lock_of_armv7(event_then_store)] * 2, "native").verdict is Verdict.HOLDS
 
@@ -381,6 +400,36 @@ def test_the_interrupt_that_ends_the_wait_ends_the_reservation():
 
     report = found([waits, sends])
     assert {dict(each.items)["0:failed"] for each in report.outcomes} == {1}
+
+
+@pytest.mark.parametrize("name", ["2", "2.0", "one", ""])
+@pytest.mark.parametrize("call", ["unpark", "send_interrupt"])
+def test_a_vcpu_that_cannot_exist_is_not_woken(call, name):
+    async def wakes(cpu: Any) -> None:
+        await getattr(cpu, call)(name)
+
+    with pytest.raises(UsageError, match=f"there is no vCPU '{name}' to .*; the program has 0, 1$"):
+        found([wakes, stores_nothing])
+
+
+def test_children_and_devices_are_woken():
+    """A child that is not there yet keeps the token, and a device both wakes others and is woken."""
+
+    async def child(cpu: Any) -> None:
+        await cpu.park()
+
+    async def wakes(cpu: Any) -> None:
+        await cpu.unpark("0.0")
+        await cpu.unpark(device_name(0))
+        await cpu.join(await cpu.spawn(child))
+        await cpu.wfi()
+
+    async def device(cpu: Any) -> None:
+        await cpu.park()
+        await cpu.send_interrupt("0")
+
+    made = Program("all", isa="aarch64", threads=[wakes], devices=[device])
+    assert explore(made, Machine(SLEEPS), scheduler="dpor").verdict is Verdict.HOLDS
 
 
 # -- parked threads -------------------------------------------------------------------------------

@@ -423,3 +423,18 @@ def test_a_compare_and_exchange_of_its_own_is_named():
 
     program = Program("two", isa="x86", threads=[[ins("lock_cmpxchg", X, 0, 1)]] * 2, init={X: 0})
     assert "Own.cmpxchg (vCPU 0 and vCPU 1)" in fail(program, Machine(Own)).explain()
+
+
+def test_a_sleep_without_an_end_is_explained_by_its_beginning():
+    async def sleeps(cpu):
+        await cpu.load(X)
+        await cpu.park()
+
+    async def ends(cpu):
+        await cpu.load(X)
+
+    failure = fail(Program("asleep", isa="x86", threads=[sleeps, ends], init={X: 0}), Machine("native"), executions=1)
+    [step] = [number for number, event in enumerate(failure.trace.events) if event.actor == "0"]
+    said = explain(failure.trace, failure.findings[0])
+    assert f"vCPU 0 fell asleep after step {step}, and nothing has woken it up since." in said
+    assert "vCPU 0 can never take a step again." in said

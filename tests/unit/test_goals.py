@@ -149,10 +149,16 @@ def test_wrong_goals_are_refused():
     async def unawaited(cpu):
         cpu.sometimes("x", [])
 
+    async def nameless(cpu):
+        cpu.reachable("")
+
     with pytest.raises(UsageError, match="the condition of the goal 'x'"):
         _explored(_made(unawaited))
-    with pytest.raises(UsageError, match="a goal of program"):
-        _made(goals=[1])
+    for wrong in (1, ""):
+        with pytest.raises(UsageError, match="a goal of program"):
+            _made(goals=[wrong])
+    with pytest.raises(UsageError, match="a goal needs a name"):
+        _explored(_made(nameless))
 
 
 def test_the_report_shows_unmet_goals():
@@ -203,13 +209,13 @@ def test_pct_says_beyond_which_depth_it_did_not_look():
 
 
 def test_an_unfinished_dpor_estimates_what_is_left():
-    """Two of an estimated 32 executions ran, two in a second: 30 are left, and take 15 seconds."""
+    """Two of an estimated 32 executions ran, two in a second: 30 are left, in 15 seconds; if there are 50, in 24."""
     report = _explored(_made(), "dpor", executions=2, coverage=True)
     size = SizeEstimate("traces", Interval(32, 20, 50), 9, 9, 0)
     figures = report.statistics
     figures = replace(figures, coverage=replace(figures.coverage, sizes=(size,)), executions_per_second=2.0)
     unfinished = dataclasses.replace(report, statistics=figures)
-    assert (unfinished.executions_left, unfinished.seconds_left) == (30, 15)
+    assert (unfinished.executions_left, unfinished.seconds_left, unfinished.most_seconds_left) == (30, 15, 24)
     shown = unfinished.as_dict()
     assert (shown["executions_left"], shown["seconds_left"]) == (30, 15)
     for other in ({"complete": True}, {"scheduler": "dfs"}, {"failing": 1}, {"statistics": report.statistics}):

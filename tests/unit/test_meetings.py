@@ -80,6 +80,31 @@ def test_loads_and_other_bytes_meet_nothing():
     assert (coverage.met, coverage.never_met) == ((), ())
 
 
+def test_a_loop_that_is_held_back_meets_nothing_by_it():
+    """The wait of the loop belongs to PAUSE, which accesses nothing."""
+
+    async def waits(cpu):
+        while not await cpu.load(X):
+            await cpu.pause()
+
+    coverage, _ = covered(program(waits, [ins("store", X, 1)], isa="x86"))
+    assert set(coverage.met) == {("load", "store"), ("store", "load")}
+    assert coverage.never_met == ()
+
+
+def test_calls_that_no_scheme_emulates_are_no_steps_of_it():
+    async def waits(cpu):
+        if await cpu.futex_wait(X, 0, spurious=True):
+            await cpu.park(spurious=True)
+
+    async def wakes(cpu):
+        await cpu.futex_wake(X)
+        await cpu.unpark("0")
+
+    coverage, _ = covered(program(waits, wakes, isa="x86"))
+    assert (coverage.steps, coverage.never_ran) == ((), ())
+
+
 @pytest.mark.parametrize("scheme", ["native", "cas", "aie-rfc"])
 def test_every_driver_and_search_covers_the_same(scheme):
     ways = ({}, {"scheduler": "dfs"}, {"driver": "trio"}, {"scheduler": "random-walk", "executions": 200})

@@ -306,14 +306,20 @@ def test_an_execution_that_is_as_recorded_does_not_diverge():
     assert (again.diverged, again.trace.digest) == ("", failure.trace.digest)
 
 
-def test_another_scheduler_goes_on_after_the_last_decision():
+@pytest.mark.parametrize("scheduler", ["random-walk", "dfs", "dpor", "pct", "surw", "coverage-guided"])
+def test_another_scheduler_goes_on_after_the_last_decision(scheduler):
     """A third vCPU, which the recording does not have, is chosen by the scheduler that goes on."""
     failure = fail(_adds())
     more = Program("more", isa="x86", threads=[*_adds().threads, _adds().threads[0]], init={X: 0, X + 8: 0})
-    lasts = plugins.resolve(plugins.SCHEDULERS, "random-walk")()
+    lasts = plugins.resolve(plugins.SCHEDULERS, scheduler)()
     again = simaie.replay(failure, program=more, continue_with=lasts)
     recorded = [event.form for event in failure.trace.events]
     assert [event.form for event in again.trace.events if event.actor != "2"] == recorded
     assert again.diverged == f"step {len(recorded)}: expected the end of the execution, got vCPU 2: load [{X + 8:#x}]/4"
-    with pytest.raises(UsageError, match="continue_with"):
-        simaie.replay(failure, continue_with="random-walk")  # type: ignore[arg-type]  # the mistake under test
+    assert simaie.replay(failure, program=more, continue_with=scheduler).trace.digest == again.trace.digest
+
+
+def test_a_wrong_scheduler_to_go_on_is_reported_before_the_file_is_read(tmp_path):
+    for wrong, message in (("unknown", "unknown scheduler"), (3, "continue_with must be a name")):
+        with pytest.raises(UsageError, match=message):
+            simaie.replay(tmp_path / "none.json", continue_with=wrong)

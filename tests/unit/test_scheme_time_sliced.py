@@ -150,6 +150,8 @@ def test_a_reservation_that_a_switch_keeps_is_found(scheme):
     report = explored(PAIRS, f"scheme={scheme}:on_exception=leave,clears=false")
     assert (report.verdict, kinds(report)) == ("violated", {"llsc-atomicity"})
     assert report.complete
+    steps = [finding.steps for failure in report.failures for finding in failure.findings]
+    assert all(len(set(each)) == len(each) for each in steps)
 
 
 @pytest.mark.parametrize("options", [

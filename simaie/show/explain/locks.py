@@ -93,7 +93,7 @@ _MOST = 6
 
 
 def stuck(trace: Trace, finding: Finding) -> str:
-    """Explain which vCPU waits for which and since when the holders hold; of a loop, list what is repeated."""
+    """Explain which vCPU waits for which and since when, and who sleeps; of a loop, list what is repeated."""
     if trace.ending not in STUCK:
         return _one_round(trace, finding.steps)
     sentences = []
@@ -103,10 +103,12 @@ def stuck(trace: Trace, finding: Finding) -> str:
             sentences.append(
                 f"vCPU {clean(wait.vcpu)} waits for {clean(wait.what)}, which {holders} took at step {wait.step}."
             )
+    sentences += [_asleep(trace, vcpu) for vcpu, op in [*trace.waiting.items()][:_MOST] if op.sleeps and not op.spins]
     if finding.kind == "livelock":
         sentences.append("No vCPU that can still take a step will ever change what the others wait for.")
     else:
-        sentences.append("None of them can ever take a step again.")
+        who = f"vCPU {clean(next(iter(trace.waiting)))}" if len(trace.waiting) == 1 else "None of them"
+        sentences.append(f"{who} can {'never' if len(trace.waiting) == 1 else 'ever'} take a step again.")
     return " ".join(sentences)
 
 
@@ -140,6 +142,13 @@ def _failed_silently(trace: Trace, vcpus: Collection[str]) -> str:
     ]
     names = list(dict.fromkeys(failed))[:_MOST]
     return f" No step shows the failures of {listed(names)}, which need no operation." if names else ""
+
+
+def _asleep(trace: Trace, vcpu: str) -> str:
+    """Return since when a vCPU sleeps."""
+    last = max((step for step, event in enumerate(trace.events) if event.actor == vcpu), default=None)
+    since = "before its first step" if last is None else f"after step {last}"
+    return f"vCPU {clean(vcpu)} fell asleep {since}, and nothing has woken it up since."
 
 
 def guest_fault(trace: Trace, finding: Finding) -> str:

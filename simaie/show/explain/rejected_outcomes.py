@@ -213,7 +213,8 @@ def about_compare(trace: Trace, findings: Iterable[Finding]) -> str:
     kinds = [finding.kind for finding in findings]
     if not kinds or trace.accepted is False or any(kind in REFUSALS for kind in kinds):
         return ""
+    which = "The finding does not concern" if len(kinds) == 1 else "None of these findings concerns"
     return (
-        "None of these findings concerns the final outcome. simaie compare judges only outcomes, "
+        f"{which} the final outcome. simaie compare judges only outcomes, "
         "so it may still report that the program holds."
     )
