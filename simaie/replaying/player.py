@@ -31,6 +31,7 @@ from simaie.replaying.resolving import cut_as_recorded, machine_in, program_in
 from simaie.replaying.run import MACHINE, PROGRAM, Driver, run
 from simaie.replaying.schedulers import scheduler_of
 from simaie.replaying.target import find_target, recorded_path
+from simaie.replaying.trace_record import trace_of
 from simaie.trace import Trace
 
 __all__ = ["Mode", "replay"]
@@ -207,7 +208,9 @@ def _played(play: partial[Trace], record: ReplayFile, mode: Mode, then: Schedule
         then: The scheduler that goes on after the last decision.
     """
     if mode == "strict" and then is None:
-        return play(_follower(record, mode)), ""
+        trace = play(_follower(record, mode))
+        _require_equal(trace, record)
+        return trace, ""
     recording = Recording(_follower(record, "best-effort"))
     trace = play(recording)
     differs = difference(record.steps, recording.steps)
@@ -219,6 +222,17 @@ def _played(play: partial[Trace], record: ReplayFile, mode: Mode, then: Schedule
         trace = play(recording)
         differs = difference(record.steps, recording.steps)
     return trace, differs
+
+
+def _require_equal(trace: Trace, record: ReplayFile) -> None:
+    """Raise DivergenceError if `trace` has the recorded steps, and is not the recorded execution all the same."""
+    if not record.exact or record.is_of(trace):
+        return
+    recorded = None if record.trace is None else trace_of(record.trace, record.program.name, record.schedule)
+    for step, (expected, got) in enumerate(zip(recorded.events if recorded else (), trace.events, strict=False)):
+        if str(expected) != str(got):
+            raise DivergenceError(step, f"vCPU {expected}", f"vCPU {got}")
+    raise DivergenceError(len(trace), f"an end with the digest {record.digest}", f"one with {trace.digest}")
 
 
 def _follower(record: ReplayFile, mode: Mode) -> Scheduler:

@@ -171,6 +171,19 @@ def test_a_strict_replay_of_a_changed_program_names_the_first_step_that_differs(
     assert caught.value.expected != caught.value.got
 
 
+def test_a_strict_replay_names_the_first_value_that_differs_if_all_operations_are_equal():
+    async def looks(cpu):
+        await cpu.load(X)
+
+    def started(value):
+        return Program("started", isa="x86", threads=[looks, looks], init={X: value}, final=lambda m: False)
+
+    failure = fail(started(1))
+    with pytest.raises(DivergenceError, match=r"step 0: expected .* = 1, got .* = 5;"):
+        simaie.replay(failure, program=started(5))
+    assert simaie.replay(failure, program=started(5), mode="best-effort").trace.outcome[f"[{X:#x}]"] == 5
+
+
 @pytest.mark.parametrize(("threads", "extra"), [(3, True), (2, False), (1, False)])
 def test_a_best_effort_replay_goes_as_far_as_it_fits(threads, extra):
     again = simaie.replay(fail(RACY), program=changed(threads, extra), mode="best-effort")
