@@ -48,7 +48,7 @@ def store_conditional_within(attempts: int) -> Checker:
     require_positive(attempts=attempts)
 
     def checker(trace: Trace) -> Iterable[Finding]:
-        """Find store-conditionals that fail more than N times in a row: 16, or as in ``:attempts=N``."""
+        """Find more than N failed SCs in a row (default 16)."""
         return _too_often(trace, attempts) if _CONDITIONAL in trace.accesses else ()
 
     checker.__name__ = checker.__qualname__ = "store_conditional_within"
