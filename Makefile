@@ -14,8 +14,7 @@ SEARCHES := tests/notebooks tests/packaging tests/exhaustive tests/docs tests/qu
 	tests/golden tests/prose
 COVERED := $(filter-out $(SEARCHES) tests/benchmarks,$(patsubst %/,%,$(wildcard tests/*/)))
 
-# Three workers keep two cores busy: one of them often waits for a process, a browser or a clock.
-PYTEST := $(BIN)/python -m pytest -n 3
+PYTEST := $(BIN)/python -m pytest -n 2
 
 # Without compiled files, each of the hundreds of processes that tests start compiles all modules again: a second each.
 unexport PYTHONDONTWRITEBYTECODE
