@@ -19,7 +19,7 @@ PYTEST := $(BIN)/python -m pytest -n 2
 # Without compiled files, each of the hundreds of processes that tests start compiles all modules again: a second each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test oldest lint types layers wheel benchmark soak mutation notebooks docs pictures clean
+.PHONY: demo test coverage searches oldest lint types layers wheel benchmark soak mutation notebooks docs pictures clean
 
 demo: $(RUNTIME)
 	$(BIN)/simaie audit
@@ -29,7 +29,6 @@ test: $(BIN)/python
 	$(PYTEST) --cov --cov-report= $(COVERED)
 	$(MAKE) --no-print-directory --jobs=2 coverage searches
 
-.PHONY: coverage searches
 coverage:
 	$(BIN)/python -m coverage report --ignore-errors --fail-under=92
 

@@ -135,7 +135,7 @@ def _wait(trace: Trace, vcpu: str, op: Op, held: dict[Cell | None, tuple[str, in
 
 
 def _wake_up(op: Op) -> str:
-    """Return what ends a sleep: a wake-up, or a store to what the vCPU has reserved or watches, or either."""
+    """Return what ends a sleep: a wake-up, a store to bytes that the vCPU reserved or watches, or either."""
     if op.cell is not None and op.cell.address is not None:
         return f"a wake-up, asleep on the futex at {op.cell.address:#x}"
     stores = [f"a store to {part.location}" for part in op.places if part.kind is Kind.STORE_CONDITIONAL]

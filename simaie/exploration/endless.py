@@ -136,9 +136,9 @@ def _without_waits(machine: Machine) -> Machine:
 
 
 def _verify(graph: StateGraph, program: Program, machine: Machine) -> None:
-    """Run some of the executions, which the reference engine verifies; it raises what is wrong with the user's code.
+    """Run some of the executions on the reference engine, which raises an error for each mistake in the user's code.
 
-    The memo does not see all of that, such as an operation that is not awaited.
+    The memo does not see all mistakes, such as an operation that is not awaited.
     """
     ends = [state for state, able in enumerate(graph.enabled) if not able] or [*range(len(graph.enabled))][-1:]
     chosen = [] if is_trusted(program, machine) else ends[:_VERIFIED]

@@ -150,7 +150,7 @@ def _require(source: object, program: object, machine: object) -> None:
 
 
 def _continuing(choice: Scheduler | str | None) -> Scheduler | None:
-    """Return the scheduler that goes on; UsageError if there is none as `choice` says."""
+    """Return the scheduler that `choice` is or names; None if `choice` is None, UsageError if it names none."""
     if choice is None or isinstance(choice, Scheduler):
         return choice
     return scheduler_of(Spec.of(choice, "continue_with", "a simaie.Scheduler"))

@@ -189,7 +189,7 @@ def _components(successors: list[dict[int, int]]) -> Iterator[set[int]]:
 
 
 def _finished(root: int, edges: list[list[int]], seen: set[int]) -> list[int]:
-    """Visit what is reached from `root` and not `seen`, depth first; return it in the order in which visits end."""
+    """Return the nodes that `root` reaches outside `seen`, in the order in which a depth-first search leaves them."""
     if root in seen:
         return []
     seen.add(root)

@@ -37,7 +37,7 @@ def outcomes_of(report):
 
 
 def compare(seed, isa):
-    """Compare what is found with all states; return what the program was good for."""
+    """Check the searches of a drawn program against all its states; return which cases the program covers."""
     codes, memory = drawn(seed, isa)
     graph = graph_of(codes, memory)
     if graph is None:
@@ -54,7 +54,7 @@ def compare(seed, isa):
 
 
 def _compare_outcomes(program, graph):
-    """Compare a search in which loops wait with all states."""
+    """Check a search in which loops wait against all states; return which cases the program covers."""
     report = explored(program, "dpor", 1)
     found, hangs = outcomes_of(report), bool(report.failures)
     assert found <= ends(graph)

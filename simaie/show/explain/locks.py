@@ -93,7 +93,7 @@ _MOST = 6
 
 
 def stuck(trace: Trace, finding: Finding) -> str:
-    """Explain which vCPU waits for which and since when, and who sleeps; of a loop, list what is repeated."""
+    """Explain which vCPU waits for which, since when, and which vCPUs sleep. If steps are repeated, list one round."""
     if trace.ending not in STUCK:
         return _one_round(trace, finding.steps)
     sentences = []
